@@ -1,0 +1,1 @@
+"""Warehouse -> pages: reads any table, writes only through actions."""

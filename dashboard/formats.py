@@ -1,0 +1,92 @@
+"""Values -> words a reader sees: numbers with separators, signed changes, local times, ages."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+NONE = "–"  # noqa: RUF001
+MINUS = "\u2212"
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """31332.4 -> '31,332'; nothing -> a dash."""
+    if value is None or pd.isna(value):
+        return NONE
+    text = f"{value:,.{digits}f}"
+    return text.replace("-", MINUS) if float(text.replace(",", "")) else text.replace("-", "")
+
+
+def signed(value: float | None, digits: int = 0) -> str:
+    """54.2 -> '+54', what rounds to nothing -> '0'."""
+    text = number(value, digits)
+    return f"+{text}" if text != NONE and not text.startswith(MINUS) and float(text.replace(",", "")) else text
+
+
+def percent(share: float | None) -> str:
+    """0.812 -> '81 %'."""
+    return NONE if share is None or pd.isna(share) else f"{share:.0%}".replace("%", " %")
+
+
+def local(moment: datetime, zone: str) -> datetime:
+    """The same moment on a clock in `zone`."""
+    return pd.Timestamp(moment).tz_convert(ZoneInfo(zone)).to_pydatetime()
+
+
+def hour(moment: datetime, zone: str) -> str:
+    """'15:00' in `zone`."""
+    return f"{local(moment, zone):%H:%M}"
+
+
+def day_hour(moment: datetime, zone: str) -> str:
+    """'Fri 15:00' in `zone`."""
+    return f"{local(moment, zone):%a %H:%M}"
+
+
+def stamp(moment: datetime | None, zone: str) -> str:
+    """'Fri 20 Nov 15:04' in `zone`; nothing -> a dash."""
+    return NONE if moment is None or pd.isna(moment) else f"{local(moment, zone):%a %d %b %H:%M}"
+
+
+def date(moment: datetime | None, zone: str) -> str:
+    """'20 Nov 2026' in `zone`; nothing -> a dash."""
+    return NONE if moment is None or pd.isna(moment) else f"{local(moment, zone):%d %b %Y}"
+
+
+def zone_name(moment: datetime, zone: str) -> str:
+    """'CET' or 'CEST', whichever holds at `moment`."""
+    return f"{local(moment, zone):%Z}"
+
+
+def city(zone: str) -> str:
+    """'Europe/Madrid' -> 'Madrid'."""
+    return zone.rsplit("/", 1)[-1].replace("_", " ")
+
+
+def age(since: datetime | None, now: datetime) -> str:
+    """'just now', '12 min ago', '3 h 06 min ago', '4 days ago'; nothing -> 'never'."""
+    if since is None or pd.isna(since):
+        return "never"
+    passed = now - pd.Timestamp(since).to_pydatetime()
+    return "just now" if passed < timedelta(minutes=1) else f"{span(passed.total_seconds())} ago"
+
+
+def span(seconds: float | None) -> str:
+    """'0.8 s', '42 s', '3 min 20 s', '3 h 06 min', '4 days'; nothing -> a dash."""
+    if seconds is None or pd.isna(seconds):
+        return NONE
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 10 and rest:
+        return f"{minutes} min {rest:02d} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} days"
+
+
+def count(n: float, one: str, many: str | None = None) -> str:
+    """1 -> '1 hour', 2 -> '2 hours'."""
+    return f"{n:,.0f} {one if n == 1 else many or one + 's'}"

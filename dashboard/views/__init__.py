@@ -1,0 +1,1 @@
+"""One file a page; a page asks, draws and offers actions."""

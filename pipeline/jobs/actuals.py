@@ -1,0 +1,42 @@
+"""raw -> actuals: hourly means of complete hours, one row for each version of an hour."""
+
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+
+from pipeline.markets import Target
+from pipeline.runner import Context, Job, Outcome
+
+# An ingest may commit rows seen before the last run of this job; look back further than one can last.
+LOOK_BACK = timedelta(days=2)
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+END = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def run(context: Context) -> Outcome:
+    """Store every version of every complete hour that is not stored yet."""
+    targets = [target for market in context.markets.values() for target in market.targets]
+    found = written = 0
+    for target in targets:
+        rows = _versions(context, target)
+        found += len(rows)
+        with context.warehouse.write() as session:
+            written += session.append("actuals", rows)
+    return Outcome(found, written, f"{written:,} new hourly actuals", skipped=not written)
+
+
+def _versions(context: Context, target: Target) -> pd.DataFrame:
+    with context.warehouse.read() as session:
+        last = session.ask("newest_actual", target=target.id).written_at.iloc[0]
+        rows = session.ask(
+            "hourly_versions",
+            series=target.series.id,
+            per_hour=timedelta(hours=1) // target.series.cadence,
+            since=BEGINNING if pd.isna(last) else last - LOOK_BACK,
+            first=BEGINNING,
+            last=END,
+        )
+    return rows.assign(target=target.id, written_at=pd.Timestamp(context.now), run_id=context.run_id)
+
+
+JOB = Job(name="actuals", title="Hourly actuals from raw values", run=run, after=("ingest",))

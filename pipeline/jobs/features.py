@@ -1,0 +1,94 @@
+"""actuals -> features: for each issue, exactly the row its forecast will be made from."""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from pipeline import features, inputs
+from pipeline.markets import Target
+from pipeline.runner import Context, Job, Outcome
+from pipeline.warehouse import Session
+from pipeline.windows import Times
+
+HOUR = timedelta(hours=1)
+
+
+def run(context: Context) -> Outcome:
+    """Write the rows of the issue that is due, of each target.
+
+    The issue of T is due once T's hour is complete, or `issue_grace` after its end without it.
+    `args`: `replay_from` and `replay_to` (ISO times) make the rows of those past origins instead, each
+    as known when it would have been issued, marked `replay`.
+    """
+    written, notes = 0, []
+    for market in context.markets.values():
+        for target in market.targets:
+            rows, note = _rows(context, target)
+            notes.append(f"{target.id}: {note}")
+            with context.warehouse.write() as session:
+                session.append("feature_sets", _names(context))
+                written += session.append("features", rows)
+    return Outcome(0, written, "; ".join(notes), skipped=not written)
+
+
+def _rows(context: Context, target: Target) -> tuple[pd.DataFrame, str]:
+    replay = "replay_from" in context.args
+    with context.warehouse.read() as session:
+        origins, note = _replayed(context, session, target) if replay else _due(context, session, target)
+        if not len(origins):
+            return pd.DataFrame(), note
+        now = np.full(len(origins), np.datetime64(_naive(context.now), "us"))
+        as_of = inputs.usual_as_of(origins, target) if replay else now
+        built = inputs.built(session, target, origins, as_of)
+    rows = features.to_rows(
+        built,
+        target=target.id,
+        mode="replay" if replay else "live",
+        written_at=pd.Timestamp(context.now),
+        run_id=context.run_id,
+    )
+    return rows, note
+
+
+def _due(context: Context, session: Session, target: Target) -> tuple[Times, str]:
+    origin = _floor_hour(context.now) - HOUR
+    if not session.ask("issued_origins", target=target.id, since=origin).empty:
+        return _none(), f"{origin:%d %b %H:%M}Z is issued already"
+    newest = session.ask("newest_actual", target=target.id).newest.iloc[0]
+    if pd.isna(newest):
+        return _none(), "no actuals yet; run ingest and actuals first"
+    if newest < origin and context.now < origin + HOUR + target.issue_grace:
+        return _none(), f"waits for the hour {origin:%d %b %H:%M}Z to be complete"
+    state = "complete" if newest >= origin else f"incomplete, actuals end at {newest:%d %b %H:%M}Z"
+    return inputs.as_hours(origin, origin), f"origin {origin:%d %b %H:%M}Z, {state}"
+
+
+def _replayed(context: Context, session: Session, target: Target) -> tuple[Times, str]:
+    first, last = (_floor_hour(datetime.fromisoformat(context.args[key])) for key in ("replay_from", "replay_to"))
+    last = min(last, _floor_hour(context.now) - HOUR)
+    hours = inputs.as_hours(first, last)
+    there = session.ask("issued_origins", target=target.id, since=first)["origin"]
+    taken = pd.to_datetime(there, utc=True).dt.tz_localize(None).to_numpy().astype("datetime64[h]")
+    missing = hours[~np.isin(hours, taken)]
+    return missing, f"{len(missing)} origins replayed"
+
+
+def _names(context: Context) -> pd.DataFrame:
+    row = {"feature_set": features.feature_set(), "names": list(features.names())}
+    return pd.DataFrame([row | {"written_at": pd.Timestamp(context.now), "run_id": context.run_id}])
+
+
+def _none() -> Times:
+    return np.empty(0, dtype="datetime64[h]")
+
+
+def _naive(moment: datetime) -> pd.Timestamp:
+    return pd.Timestamp(moment).tz_convert("UTC").tz_localize(None)
+
+
+def _floor_hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+JOB = Job(name="features", title="Rows the next forecast sees", run=run, after=("actuals",))

@@ -1,0 +1,147 @@
+"""sextant.toml -> Market, Series and Target: what a market is, as data."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pipeline.errors import ConfigError
+
+HORIZONS = (1, 2, 3, 4, 5, 6)
+KINDS = ("measured", "forecast", "price")
+
+
+@dataclass(frozen=True)
+class Series:
+    """One time series of a market; values are for intervals that start at `valid_at` (UTC).
+
+    `delay` is how long after the end of its interval a measured value is published,
+    `ahead` how far beyond now a forecast or price is published, `overlap` how far back
+    each ingest asks again because the provider revises. Values outside
+    [`minimum`, `maximum`] (in `unit`) are quarantined.
+    """
+
+    id: str
+    title: str
+    kind: str
+    unit: str
+    cadence: timedelta
+    delay: timedelta
+    ahead: timedelta
+    overlap: timedelta
+    minimum: float
+    maximum: float
+    keys: Mapping[str, str] = field(hash=False)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is forecast: hourly means of `series`, T+1..T+6, in the series' unit.
+
+    An hour is due `issue_delay` after it ends; if it is still incomplete after
+    `issue_grace` the forecast is issued as a labelled fallback.
+    """
+
+    id: str
+    title: str
+    market: str
+    zone: str
+    country: str
+    series: Series
+    operator: Series | None
+    horizons: tuple[int, ...]
+    issue_delay: timedelta
+    issue_grace: timedelta
+
+
+@dataclass(frozen=True)
+class Market:
+    """A zone with its series, its targets and the sources that can fill them, best first."""
+
+    id: str
+    name: str
+    zone: str
+    country: str
+    sources: tuple[str, ...]
+    history: timedelta
+    series: tuple[Series, ...]
+    targets: tuple[Target, ...]
+
+
+def load_markets(path: Path, active: tuple[str, ...]) -> dict[str, Market]:
+    """Read the active markets from `path`.
+
+    Raises ConfigError when the file cannot be read, a market is unknown or a value is wrong.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("market", {})
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path.name}: {error}; mend the file or restore it from git.") from error
+    unknown = [name for name in active if name not in tables]
+    if unknown or not active:
+        known = ", ".join(sorted(tables))
+        raise ConfigError(f"SEXTANT_MARKETS names {unknown or 'nothing'}; {path.name} has: {known}.")
+    return {name: _market(name, tables[name], path.name) for name in active}
+
+
+def _market(name: str, table: Mapping[str, Any], where: str) -> Market:
+    where = f"{where}: market.{name}"
+    try:
+        ZoneInfo(table["zone"])
+        series = {key: _series(f"{name}.{key}", row, where) for key, row in table["series"].items()}
+        targets = tuple(_target(name, table, key, row, series) for key, row in table["target"].items())
+        return Market(
+            id=name,
+            name=table["name"],
+            zone=table["zone"],
+            country=table["country"],
+            sources=tuple(table["sources"]),
+            history=timedelta(days=table["history_days"]),
+            series=tuple(series.values()),
+            targets=targets,
+        )
+    except KeyError as error:
+        raise ConfigError(f"{where} lacks or names an unknown {error}; add it.") from error
+    except (ZoneInfoNotFoundError, TypeError, ValueError) as error:
+        raise ConfigError(f"{where}: {error}; mend the value.") from error
+
+
+def _series(series_id: str, row: Mapping[str, Any], where: str) -> Series:
+    if row["kind"] not in KINDS:
+        raise ConfigError(f"{where}: series {series_id} has kind {row['kind']!r}; use one of {', '.join(KINDS)}.")
+    if not row["minimum"] < row["maximum"]:
+        raise ConfigError(f"{where}: series {series_id} has minimum >= maximum; swap them.")
+    return Series(
+        id=series_id,
+        title=row["title"],
+        kind=row["kind"],
+        unit=row["unit"],
+        cadence=timedelta(minutes=row["cadence_min"]),
+        delay=timedelta(minutes=row.get("delay_min", 0)),
+        ahead=timedelta(hours=row.get("ahead_h", 0)),
+        overlap=timedelta(hours=row.get("overlap_h", 3)),
+        minimum=float(row["minimum"]),
+        maximum=float(row["maximum"]),
+        keys=dict(row["keys"]),
+    )
+
+
+def _target(
+    market: str, table: Mapping[str, Any], key: str, row: Mapping[str, Any], series: Mapping[str, Series]
+) -> Target:
+    operator = row.get("operator")
+    return Target(
+        id=f"{market}.{key}",
+        title=row["title"],
+        market=market,
+        zone=table["zone"],
+        country=table["country"],
+        series=series[row.get("series", key)],
+        operator=series[operator] if operator else None,
+        horizons=HORIZONS,
+        issue_delay=timedelta(minutes=row.get("issue_delay_min", 12)),
+        issue_grace=timedelta(minutes=row.get("issue_grace_min", 30)),
+    )

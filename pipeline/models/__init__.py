@@ -1,0 +1,1 @@
+"""Feature rows in, point forecasts for every horizon out; one family a file."""

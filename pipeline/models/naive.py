@@ -1,0 +1,23 @@
+"""Last week's value plus the current error -> MW for T+1..T+6: nothing learned, the fallback of all others."""
+
+from typing import Any
+
+from pipeline.models.base import Batch, Floats
+
+
+class Naive:
+    """The batch already carries this forecast."""
+
+    name = "naive"
+    candidate = True
+
+    def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
+        """Nothing to learn; never raises."""
+        return {}
+
+    def predict(self, state: dict[str, Any], batch: Batch) -> Floats:
+        """`batch.naive`, NaN where last week is unknown."""
+        return batch.naive.copy()
+
+
+FAMILY = Naive()

@@ -1,0 +1,45 @@
+"""What a source is: (series, UTC window) -> a frame of points, or a SourceError."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import pandas as pd
+
+from pipeline.markets import Series
+from pipeline.settings import Settings
+
+POINT_COLUMNS = ("series", "valid_at", "value", "made_at")
+
+
+@dataclass(frozen=True)
+class Window:
+    """Half-open UTC interval [start, end) of `valid_at`; both are aware."""
+
+    start: datetime
+    end: datetime
+
+
+class Source(Protocol):
+    """One provider. Declared as the module constant SOURCE; stateless, so safe to share.
+
+    `max_window` is the widest window one request may ask for; the caller cuts longer ones.
+    `together` says that one request answers all series asked (they must share the window).
+    """
+
+    name: str
+    max_window: timedelta
+    together: bool
+
+    def ready(self, settings: Settings) -> str | None:
+        """None when usable, else one sentence saying what is missing and how to give it."""
+
+    def fetch(self, series: Sequence[Series], window: Window, *, now: datetime, settings: Settings) -> pd.DataFrame:
+        """Return the points of `series` inside `window` as the provider has them at `now`.
+
+        Columns POINT_COLUMNS: `series` id, `valid_at` (UTC, start of the interval), `value` (float,
+        NaN where the provider says null), `made_at` (UTC; NaT where the provider does not say).
+        Order and duplicates are the provider's. An empty frame means "answered, nothing there".
+        Raises SourceError (one of its children) with a sentence naming the series and the remedy.
+        """

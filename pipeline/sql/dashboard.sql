@@ -1,0 +1,166 @@
+-- name: page_freshness
+-- One row: what was issued last and how far the actuals reach.
+WITH issued AS (
+    SELECT origin, made_at, mode, status, version_id FROM predictions
+    WHERE target = $target AND issuer = 'sextant'
+    ORDER BY origin DESC, horizon LIMIT 1),
+known AS (
+    SELECT max(valid_at) AS newest_actual, max(known_at) AS actuals_known_at FROM actuals WHERE target = $target)
+SELECT k.*, i.origin, i.made_at, i.mode, i.status, i.version_id FROM known k LEFT JOIN issued i ON true;
+
+-- name: page_issue
+-- The newest issue, one row a horizon, beside the issue before it for the same hours.
+WITH sextant AS (
+    SELECT * FROM predictions WHERE target = $target AND issuer = 'sextant'),
+newest AS (SELECT max(origin) AS origin FROM sextant),
+before AS (SELECT max(origin) AS origin FROM sextant WHERE origin < (SELECT origin FROM newest))
+SELECT s.horizon, s.valid_at, s.origin, s.made_at, s.mode, s.status, s.reason, s.version_id,
+       s.p05, s.p10, s.p50, s.p90, s.p95, s.p50 - b.p50 AS change,
+       o.p50 AS operator, f.as_of, f.stale_hours, f.filled_hours
+FROM sextant s
+LEFT JOIN sextant b ON b.valid_at = s.valid_at AND b.origin = (SELECT origin FROM before)
+LEFT JOIN predictions o
+    ON o.target = s.target AND o.origin = s.origin AND o.horizon = s.horizon AND o.issuer = 'operator'
+LEFT JOIN features f ON f.target = s.target AND f.origin = s.origin AND f.horizon = s.horizon
+WHERE s.origin = (SELECT origin FROM newest)
+ORDER BY s.horizon;
+
+-- name: page_fan
+-- Every hour from $since to the end of the newest issue: actual, T+1 hindcast with its band, operator,
+-- previous and newest issue. The spine has no holes, so a gap in the data is a gap in the line.
+WITH shown AS (
+    SELECT * FROM predictions WHERE target = $target AND origin >= $since - INTERVAL 8 HOUR),
+sextant AS (SELECT * FROM shown WHERE issuer = 'sextant'),
+newest AS (SELECT max(origin) AS origin FROM sextant),
+before AS (SELECT max(origin) AS origin FROM sextant WHERE origin < (SELECT origin FROM newest)),
+fact AS (SELECT valid_at, value FROM actuals_latest WHERE target = $target AND valid_at >= $since),
+reach AS (SELECT max(valid_at) AS last FROM (SELECT valid_at FROM shown UNION ALL SELECT valid_at FROM fact)),
+spine AS (SELECT unnest(generate_series($since::TIMESTAMPTZ, (SELECT last FROM reach), INTERVAL 1 HOUR)) AS valid_at),
+operator AS (
+    SELECT valid_at, p50 FROM shown WHERE issuer = 'operator'
+    QUALIFY row_number() OVER (PARTITION BY valid_at ORDER BY horizon = 1 DESC, origin DESC) = 1)
+SELECT p.valid_at, a.value AS actual, o.p50 AS operator,
+       h.p10 AS hindcast_p10, h.p50 AS hindcast, h.p90 AS hindcast_p90,
+       b.p50 AS previous, n.p10, n.p50, n.p90, n.horizon,
+       h.p50 - a.value AS error, a.value BETWEEN h.p10 AND h.p90 AS in_band
+FROM spine p
+LEFT JOIN fact a USING (valid_at)
+LEFT JOIN operator o USING (valid_at)
+LEFT JOIN sextant h ON h.valid_at = p.valid_at AND h.horizon = 1
+LEFT JOIN sextant b ON b.valid_at = p.valid_at AND b.origin = (SELECT origin FROM before)
+LEFT JOIN sextant n ON n.valid_at = p.valid_at AND n.origin = (SELECT origin FROM newest)
+ORDER BY p.valid_at;
+
+-- name: page_accuracy
+-- One row a horizon and issuer, over the hours that every issuer of the window forecast and that are scored.
+WITH scored AS (
+    SELECT * FROM accuracy_latest WHERE target = $target AND origin >= $since AND origin < $until),
+common AS (
+    SELECT origin, horizon FROM scored GROUP BY origin, horizon
+    HAVING count(DISTINCT issuer) = (SELECT count(DISTINCT issuer) FROM scored)),
+measured AS (
+    SELECT horizon, issuer, count(*) AS n, avg(abs(error)) AS mae, sqrt(avg(error ** 2)) AS rmse, avg(error) AS bias,
+           avg(in_band::DOUBLE) AS coverage, count(in_band) AS n_band, avg(pinball_loss) AS pinball_loss,
+           count(*) FILTER (mode = 'replay') AS n_replay, count(*) FILTER (status = 'fallback') AS n_fallback,
+           min(valid_at) AS first_hour, max(valid_at) AS last_hour
+    FROM scored JOIN common USING (origin, horizon) GROUP BY horizon, issuer)
+SELECT m.*, 1 - m.mae / nullif(n.mae, 0) AS skill
+FROM measured m LEFT JOIN measured n ON n.horizon = m.horizon AND n.issuer = 'naive'
+ORDER BY m.horizon, m.issuer;
+
+-- name: page_accuracy_by_day
+-- One row a local day and issuer over the same common hours, all horizons together.
+WITH scored AS (
+    SELECT * FROM accuracy_latest WHERE target = $target AND origin >= $since AND origin < $until),
+common AS (
+    SELECT origin, horizon FROM scored GROUP BY origin, horizon
+    HAVING count(DISTINCT issuer) = (SELECT count(DISTINCT issuer) FROM scored))
+SELECT timezone($zone, valid_at)::DATE::VARCHAR AS day, issuer, count(*) AS n,
+       avg(abs(error)) AS mae, avg(error) AS bias, avg(in_band::DOUBLE) AS coverage
+FROM scored JOIN common USING (origin, horizon)
+GROUP BY ALL ORDER BY day, issuer;
+
+-- name: page_issues
+-- How many issues of the window were made live, replayed, fell back or were withheld.
+SELECT count(DISTINCT origin) AS n, count(DISTINCT origin) FILTER (mode = 'replay') AS replayed,
+       count(DISTINCT origin) FILTER (status = 'fallback') AS fallback,
+       count(DISTINCT origin) FILTER (status = 'withheld') AS withheld
+FROM predictions WHERE target = $target AND issuer = 'sextant' AND origin >= $since AND origin < $until;
+
+-- name: page_runs
+-- Newest runs first; `log` is read one run at a time.
+SELECT run_id, job, state, requested_by, reason, queued_at, started_at, ended_at, rows_in, rows_out, error,
+       epoch(ended_at - started_at) AS took_s
+FROM job_runs WHERE job = $job OR $job = 'all'
+ORDER BY coalesce(started_at, queued_at) DESC, run_id LIMIT $n;
+
+-- name: page_jobs
+-- The last run of each job, and how its runs since $since went.
+SELECT job, arg_max(state, queued_at) AS state, arg_max(run_id, queued_at) AS run_id,
+       max(started_at) AS started_at, max(ended_at) FILTER (state = 'succeeded') AS succeeded_at,
+       arg_max(error, queued_at) AS error,
+       count(*) FILTER (queued_at >= $since AND state IN ('succeeded', 'skipped')) AS n_good,
+       count(*) FILTER (queued_at >= $since AND state = 'failed') AS n_failed,
+       median(epoch(ended_at - started_at)) FILTER (queued_at >= $since AND state = 'succeeded') AS median_s
+FROM job_runs GROUP BY job ORDER BY max(coalesce(started_at, queued_at)) DESC;
+
+-- name: page_series
+-- How far each series reaches, and how its newest request and those since $since went.
+WITH asked AS (
+    SELECT series, arg_max(source, seen_at) AS source, max(seen_at) AS asked_at,
+           arg_max(outcome, (seen_at, window_end)) AS outcome, arg_max(message, (seen_at, window_end)) AS message,
+           count(*) FILTER (seen_at >= $since) AS n_asked,
+           count(*) FILTER (seen_at >= $since AND outcome NOT IN ('ok', 'empty', 'not_yet_published')) AS n_failed,
+           coalesce(sum(rows_quarantined) FILTER (seen_at >= $since), 0)::BIGINT AS n_quarantined
+    FROM fetches GROUP BY series),
+stored AS (SELECT series, max(valid_at) AS newest_at, max(seen_at) AS received_at, count(*) AS n FROM raw GROUP BY series)
+SELECT series, source, newest_at, received_at, n, asked_at, outcome, message, n_asked, n_failed, n_quarantined
+FROM asked FULL JOIN stored USING (series) ORDER BY series;
+
+-- name: page_versions
+-- Versions of a target, newest first; `mae` is the backtest's mean over the horizons, as the train job has it.
+WITH scores AS (
+    SELECT run_id, family, avg(mae) AS mae, avg(coverage) AS coverage
+    FROM backtests WHERE target = $target GROUP BY run_id, family)
+SELECT v.version_id, v.version_id = c.version_id AS is_champion, v.family, v.created_at, v.trained_from, v.trained_to,
+       v.n_rows, s.mae, s.coverage, v.data_hash, v.code_commit, v.sha256, v.feature_set, v.seed, v.run_id,
+       v.params::VARCHAR AS params, v.libraries::VARCHAR AS libraries, v.metrics::VARCHAR AS metrics
+FROM model_versions v
+LEFT JOIN scores s ON s.run_id = v.run_id AND s.family = v.family
+LEFT JOIN champions c ON c.target = v.target
+WHERE v.target = $target
+ORDER BY v.created_at DESC, v.version_id DESC;
+
+-- name: page_promotions
+SELECT decided_at, kind, outcome, version_id, previous_version_id, actor, reason, run_id
+FROM promotions WHERE target = $target ORDER BY decided_at DESC, promotion_id LIMIT $n;
+
+-- name: page_backtest
+-- The newest backtest of a target: one row a family and horizon.
+WITH newest AS (SELECT arg_max(run_id, scored_at) AS run_id FROM backtests WHERE target = $target)
+SELECT family, horizon, n, mae, rmse, mape, bias, mase, pinball_loss, coverage, window_start, window_end, scored_at
+FROM backtests WHERE target = $target AND run_id = (SELECT run_id FROM newest)
+ORDER BY family, horizon;
+
+-- name: page_families
+-- The newest backtest, mean over the horizons, best first.
+WITH newest AS (SELECT arg_max(run_id, scored_at) AS run_id FROM backtests WHERE target = $target)
+SELECT family, min(n) AS n, avg(mae) AS mae, sqrt(avg(rmse ** 2)) AS rmse, avg(bias) AS bias, avg(mase) AS mase,
+       avg(coverage) AS coverage,
+       min(window_start) AS window_start, max(window_end) AS window_end
+FROM backtests WHERE target = $target AND run_id = (SELECT run_id FROM newest)
+GROUP BY family ORDER BY mae;
+
+-- name: page_training
+-- The newest training run and the version of this target it made, if any.
+SELECT r.run_id, r.state, r.requested_by, r.reason, r.queued_at, r.started_at, r.heartbeat_at, r.ended_at, r.error, r.log,
+       v.version_id, p.outcome AS decision, p.reason AS decision_reason
+FROM job_runs r
+LEFT JOIN model_versions v ON v.run_id = r.run_id AND v.target = $target
+LEFT JOIN promotions p ON p.run_id = r.run_id AND p.target = $target AND p.version_id = v.version_id
+WHERE r.job = 'train' ORDER BY r.queued_at DESC, v.created_at DESC LIMIT 1;
+
+-- name: page_audit
+SELECT acted_at, actor, role, action, subject, outcome, reason, detail::VARCHAR AS detail
+FROM audit WHERE action = $action OR $action = 'all'
+ORDER BY acted_at DESC, audit_id LIMIT $n;

@@ -1,0 +1,44 @@
+-- name: zoneless_columns
+SELECT table_name || '.' || column_name AS place FROM information_schema.columns
+WHERE table_catalog = 'warehouse' AND data_type IN ('TIMESTAMP', 'DATE', 'TIME', 'TIMESTAMP_S', 'TIMESTAMP_MS', 'TIMESTAMP_NS')
+ORDER BY place;
+
+-- name: session_zone
+SELECT current_setting('TimeZone') AS zone;
+
+-- name: forecasts_without_version
+SELECT count(*) AS n FROM predictions p ANTI JOIN model_versions v USING (version_id);
+
+-- name: forecasts_without_features
+SELECT count(*) AS n FROM predictions p ANTI JOIN features f USING (target, origin, horizon);
+
+-- name: scores_without_forecast
+SELECT count(*) AS n FROM accuracy a ANTI JOIN predictions p USING (target, origin, horizon, issuer, version_id);
+
+-- name: scores_without_actual
+SELECT count(*) AS n FROM accuracy s
+ANTI JOIN actuals a ON a.target = s.target AND a.valid_at = s.valid_at AND a.known_at = s.actual_known_at AND a.value = s.actual;
+
+-- name: features_without_names
+SELECT count(*) AS n FROM features f ANTI JOIN feature_sets s USING (feature_set);
+
+-- name: promotions_without_version
+SELECT count(*) AS n FROM promotions p ANTI JOIN model_versions v USING (version_id);
+
+-- name: rows_without_run
+SELECT count(*) AS n FROM (
+    SELECT DISTINCT run_id FROM raw UNION SELECT DISTINCT run_id FROM actuals UNION SELECT DISTINCT run_id FROM features
+    UNION SELECT DISTINCT run_id FROM predictions UNION SELECT DISTINCT run_id FROM accuracy
+    UNION SELECT DISTINCT run_id FROM fetches) r
+ANTI JOIN job_runs j USING (run_id);
+
+-- name: incomplete_issues
+SELECT count(*) AS n FROM (
+    SELECT target, origin FROM predictions WHERE issuer = 'sextant'
+    GROUP BY target, origin HAVING count(*) <> 6 OR count(DISTINCT version_id) <> 1);
+
+-- name: crossing_quantiles
+SELECT count(*) AS n FROM predictions WHERE NOT (p05 <= p10 AND p10 <= p50 AND p50 <= p90 AND p90 <= p95);
+
+-- name: dead_runs
+SELECT count(*) AS n FROM job_runs WHERE state = 'running' AND NOT list_contains($alive, job);

@@ -1,0 +1,24 @@
+-- name: newest_point
+SELECT max(valid_at) AS newest, min(valid_at) AS oldest FROM raw WHERE series = $series;
+
+-- name: changed_points
+-- Points of `batch` that are new or differ from the newest stored value.
+WITH stored AS (
+    SELECT valid_at, arg_max(value, seen_at) AS value FROM raw
+    WHERE series = $series AND valid_at BETWEEN $first AND $last
+    GROUP BY valid_at)
+SELECT b.*, s.value IS NOT NULL AS revised
+FROM batch b LEFT JOIN stored s USING (valid_at)
+WHERE s.value IS DISTINCT FROM b.value
+ORDER BY b.valid_at;
+
+-- name: missing_slots
+-- Grid slots of [start, end) without a value that were not already asked for in vain `tries` times.
+WITH grid AS (SELECT unnest(generate_series($start, $end - $cadence, $cadence)) AS valid_at),
+stored AS (SELECT DISTINCT valid_at FROM raw WHERE series = $series AND valid_at >= $start AND valid_at < $end),
+asked AS (
+    SELECT window_start, window_end FROM fetches
+    WHERE series = $series AND outcome IN ('ok', 'empty') AND window_end > $start AND window_start < $end)
+SELECT g.valid_at FROM grid g ANTI JOIN stored USING (valid_at)
+WHERE (SELECT count(*) FROM asked a WHERE a.window_start <= g.valid_at AND g.valid_at < a.window_end) < $tries
+ORDER BY g.valid_at;
