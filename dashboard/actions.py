@@ -12,10 +12,11 @@ import pandas as pd
 
 from dashboard.data import Desk
 from pipeline import registry, runner
-from pipeline.errors import SextantError
+from pipeline.errors import NoWarehouse, SextantError
 
 ROLES = ("viewer", "operator", "admin")
 NEEDS = {"retrain": "operator", "roll_back": "admin"}
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Denied(SextantError):
@@ -43,6 +44,12 @@ class Act:
     subject: str
     reason: str
     detail: Mapping[str, Any]
+
+
+def current_user(address: str | None) -> User:
+    """Who sits at the browser. Without sign-in everybody is `local`: admin on a server that listens on
+    loopback only, viewer on any other `address`."""
+    return User("local", "admin" if address in LOOPBACK else "viewer")
 
 
 def retrain(desk: Desk, *, user: User, target: str, reason: str, now: datetime) -> str:
@@ -88,6 +95,8 @@ def _audited(desk: Desk, act: Act, now: datetime) -> Iterator[dict[str, Any]]:
 
 
 def _refuse_unless_allowed(desk: Desk, act: Act, now: datetime) -> None:
+    if not desk.exists():
+        raise NoWarehouse("there is no warehouse yet; run `python jobs.py demo` first.")
     needed = NEEDS[act.action]
     if not act.user.may(act.action):
         why = f"{act.action.replace('_', ' ')} needs the role {needed}; {act.user.name} is {act.user.role}."

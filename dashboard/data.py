@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pipeline.errors import Busy, Held
-from pipeline.markets import Market, Target, load_markets
+from pipeline.markets import Market, Series, Target, load_markets
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 
@@ -122,6 +122,19 @@ def freshness(source: Desk, target: Target, now: datetime) -> Freshness:
         hours_late=_missing(origin, now - target.issue_delay - target.issue_grace),
         actuals_late=_missing(newest, now - target.issue_delay - target.issue_grace),
     )
+
+
+def behind(series: Series, newest: datetime | None, now: datetime) -> bool:
+    """Whether a series lacks values that should have been published by `now`.
+
+    Measured values are due `delay` after their interval, forecasts must reach beyond now; both with an
+    interval (at least a quarter of an hour) to spare.
+    """
+    if newest is None:
+        return True
+    spare = max(series.cadence, timedelta(minutes=15))
+    due = now - series.cadence - series.delay if series.kind == "measured" else now
+    return newest < due - spare
 
 
 def moment(value: Any) -> datetime | None:

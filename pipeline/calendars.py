@@ -47,7 +47,8 @@ class Clock:
 
         A repeated hour is its first occurrence; a skipped hour is the hour that took its place.
         """
-        return self.back[local - self.local[0]].view("datetime64[h]")
+        hours: Times = self.back[local - self.local[0]].view("datetime64[h]")
+        return hours
 
 
 def local_hour(hours: Times, *, zone: str) -> Ints:
@@ -122,7 +123,8 @@ def _kind(weekday: Ints, holiday: NDArray[np.bool_]) -> Ints:
 def _christmas(dates: Times) -> NDArray[np.bool_]:
     month_day = pd.DatetimeIndex(dates)
     number = month_day.month.to_numpy() * 100 + month_day.day.to_numpy()
-    return (number >= 1224) | (number <= 106)
+    period: NDArray[np.bool_] = (number >= 1224) | (number <= 106)
+    return period
 
 
 def _holiday_ordinals(country: str, first: np.datetime64, last: np.datetime64) -> Ints:

@@ -53,7 +53,7 @@ CONTRACTS: dict[str, Contract] = {
     "accuracy": Contract(("target", "origin", "horizon", "issuer", "version_id", "actual_known_at"), _ISSUE),
     "model_versions": Contract(("version_id",), {}),
     "backtests": Contract(("run_id", "target", "family", "horizon"), {}),
-    "promotions": Contract(("promotion_id",), {"kind": ("train", "rollback"), "outcome": ("promoted", "refused")}),
+    "promotions": Contract(("target", "number"), {"kind": ("train", "rollback"), "outcome": ("promoted", "refused")}),
     "job_runs": Contract(("run_id",), {"state": RUN_STATES}),
     "audit": Contract(("audit_id",), {"outcome": ("started", "ok", "denied", "failed")}),
 }

@@ -6,7 +6,7 @@ its origin and on nothing else, so one live row equals the same row of a three-y
 
 import hashlib
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ CHUNK = 2048
 
 _HOUR = np.timedelta64(1, "h")
 _REACH = np.timedelta64(WINDOW_HOURS, "h")
-_AHEAD = np.array(HORIZONS) * _HOUR
+_AHEAD = np.array(HORIZONS).astype("timedelta64[h]")
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def to_rows(built: Built, *, target: str, mode: str, written_at: pd.Timestamp, r
     """Rows of table `features`, one per origin and horizon, without `recent`. `mode`: live or replay."""
     batch, width = built.batch, len(HORIZONS)
     shared = np.repeat(batch.shared, width, axis=0)
-    values = np.concatenate([shared, batch.target.reshape(len(shared), -1)], axis=1)
+    values = np.concatenate([shared, batch.target.reshape(len(shared), len(TARGET_NAMES))], axis=1)
     frame = pd.DataFrame(
         {
             "target": target,
@@ -157,8 +157,12 @@ def from_rows(frame: pd.DataFrame) -> Built:
 
 
 def training_actuals(history: Versions, origins: Times, *, as_of: Times | np.datetime64) -> Actuals:
-    """y[T+h] of each origin, of the newest version known at `as_of` (one moment, or (n,) moments)."""
-    hours = origins.astype("datetime64[h]")[:, None] + _AHEAD
+    """y[T+h] of each origin, of the newest version known at `as_of` (one moment, or (n,) moments).
+
+    Given to backtest.rolling_origin with a late `as_of`, a revised hour counts as learnable only from its
+    last revision on: cautious, never a leak.
+    """
+    hours: Times = origins.astype("datetime64[h]")[:, None] + _AHEAD
     moments = np.broadcast_to(np.asarray(as_of, dtype="datetime64[us]"), origins.shape)
     places = _known_places(history, hours, moments)
     known_at = np.append(history.known_at.astype("datetime64[us]"), np.datetime64("NaT"))[places]
@@ -169,7 +173,7 @@ def training_actuals(history: Versions, origins: Times, *, as_of: Times | np.dat
 
 def _build_chunk(
     history: History, windows: Windows, calendar: Calendar, origins: Times, as_of: Times
-) -> dict[str, np.ndarray]:
+) -> dict[str, Any]:
     window, stale, filled = fill(windows.known(origins, as_of))
     chunk = Chunk(origins=origins, window=window, calendar=calendar)
     shared = shared_columns(chunk, _tails(history, windows.index, chunk, as_of))
@@ -199,7 +203,7 @@ def _tails(history: History, index: Index, chunk: Chunk, as_of: Times) -> Column
 
 
 def _operator(operator: Versions | None, origins: Times, as_of: Times) -> Floats:
-    hours = origins[:, None] + _AHEAD
+    hours: Times = origins[:, None] + _AHEAD
     if operator is None:
         return np.full(hours.shape, np.nan)
     return pick(operator.value, _known_places(operator, hours, as_of))

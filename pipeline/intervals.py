@@ -14,7 +14,7 @@ from pipeline.calendars import local_hour as local_hour_of
 from pipeline.errors import NotEnoughData
 from pipeline.markets import HORIZONS
 from pipeline.models.base import Floats
-from pipeline.windows import Ints
+from pipeline.windows import Ints, Times
 
 LEVELS = {"p05": 0.05, "p10": 0.10, "p50": 0.50, "p90": 0.90, "p95": 0.95}
 MINIMUM_ERRORS = 39
@@ -55,7 +55,7 @@ def calibrate_frame(frame: pd.DataFrame, *, zone: str) -> dict[str, Any]:
     """
     wide = frame.pivot(index="origin", columns="horizon", values="error").reindex(columns=list(HORIZONS))
     origins = pd.to_datetime(wide.index, utc=True).tz_localize(None).to_numpy().astype("datetime64[h]")
-    hours = origins[:, None] + np.array(HORIZONS) * np.timedelta64(1, "h")
+    hours: Times = origins[:, None] + np.array(HORIZONS).astype("timedelta64[h]")
     return calibrate(wide.to_numpy(dtype=np.float64), local_hour_of(hours, zone=zone))
 
 
@@ -77,14 +77,14 @@ def _scale(errors: Floats, hours: Ints) -> Floats:
     """Mean absolute error of each hour of day, smoothed around the clock and drawn to the overall mean."""
     known = ~np.isnan(errors)
     size, hours = np.abs(errors[known]), hours[known]
-    n = _smooth(np.bincount(hours, minlength=24).astype(np.float64))
+    n = _smooth(np.bincount(hours, minlength=24))
     total = _smooth(np.bincount(hours, weights=size, minlength=24))
     overall = size.mean()
     scale: Floats = (total + _PRIOR_ERRORS * overall) / (n + _PRIOR_ERRORS)
     return np.maximum(scale, np.finfo(np.float64).tiny)
 
 
-def _smooth(by_hour: Floats) -> Floats:
+def _smooth(by_hour: Floats | Ints) -> Floats:
     around = range(-(len(_SMOOTHING) // 2), len(_SMOOTHING) // 2 + 1)
     shifted = [weight * np.roll(by_hour, shift) for weight, shift in zip(_SMOOTHING, around, strict=True)]
     smooth: Floats = np.sum(shifted, axis=0) / _SMOOTHING.sum()

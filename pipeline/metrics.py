@@ -65,7 +65,9 @@ def coverage(low: Floats, high: Floats, actual: Floats, *, axis: Axis = None) ->
 def skill(score: Floats, reference: Floats) -> Floats:
     """1 - score / reference: 1 is perfect, 0 no better than the reference; NaN where the reference is 0."""
     score, reference = np.asarray(score, dtype=np.float64), np.asarray(reference, dtype=np.float64)
-    return 1 - np.divide(score, reference, out=np.full_like(score / 1, np.nan), where=reference != 0)
+    shape = np.broadcast_shapes(score.shape, reference.shape)
+    ratio: Floats = np.divide(score, reference, out=np.full(shape, np.nan), where=reference != 0)
+    return 1 - ratio
 
 
 def standard_error(values: Floats, *, lags: int | None = None) -> float:
@@ -91,4 +93,5 @@ def _mean(values: Floats, axis: Axis) -> Floats:
     known = ~np.isnan(values)
     n = np.sum(known, axis=axis)
     total = np.sum(np.where(known, values, 0.0), axis=axis)
-    return np.divide(total, n, out=np.full(np.shape(total), np.nan), where=n > 0)
+    mean: Floats = np.divide(total, n, out=np.full(np.shape(total), np.nan), where=n > 0)
+    return mean

@@ -96,7 +96,7 @@ def tail_columns(level: Floats, tails: Columns) -> Columns:
 
     `level` and each of `tails` are (3, n).
     """
-    columns = {}
+    columns: Columns = {}
     for name, values in tails.items():
         shape = np.where(np.isnan(values - level), 0.0, values - level)
         columns |= {f"{name}_{day}": row for day, row in zip(("today", "yesterday", "week"), shape, strict=True)}
@@ -115,7 +115,7 @@ def _spread(window: Floats) -> Columns:
 
 def _momentum(chunk: Chunk) -> Columns:
     """Means over the last 3 and 24 hours of y minus y one clock day, and one clock week, before."""
-    columns = {}
+    columns: Columns = {}
     steps = np.arange(DAY)
     for period in (DAY, WEEK):
         before = [chunk.at(chunk.back(chunk.origins - np.timedelta64(step, "h"), [period]))[0] for step in range(DAY)]

@@ -88,6 +88,14 @@ def champion(warehouse: Warehouse, target: str) -> dict[str, Any]:
     return {str(key): value for key, value in rows[0].items()}
 
 
+def version(warehouse: Warehouse, target: str, version_id: str) -> dict[str, Any]:
+    """The row of `model_versions`. Raises ModelError when it is unknown or another target's."""
+    rows = warehouse.ask("version_by_id", version_id=version_id).to_dict("records")
+    if not rows or rows[0]["target"] != target:
+        raise ModelError(f"{version_id} is no version of {target}; choose one of its versions.")
+    return {str(key): value for key, value in rows[0].items()}
+
+
 def champion_id(session: Session, target: str) -> str | None:
     """The version id of the champion as this session sees it."""
     rows = session.ask("champion", target=target)
@@ -133,6 +141,7 @@ def decide(
     row = {
         "promotion_id": uuid.uuid4().hex[:12],
         "target": target,
+        "number": int(session.ask("decisions", target=target).n.iloc[0]) + 1,
         "version_id": version_id,
         "previous_version_id": present,
         "kind": kind,
@@ -164,12 +173,9 @@ def roll_back(
     unknown, is another target's or is the champion already, StalePremise when the champion is not
     `expected` any more. Nothing changes unless all is well.
     """
-    rows = warehouse.ask("version_by_id", version_id=version_id).to_dict("records")
-    if not rows or rows[0]["target"] != target:
-        raise ModelError(f"{version_id} is no version of {target}; choose one of its versions.")
     if version_id == expected:
         raise ModelError(f"{version_id} is the champion already.")
-    load({str(key): value for key, value in rows[0].items()}, folder=models)
+    load(version(warehouse, target, version_id), folder=models)
     with warehouse.write() as session:
         present = champion_id(session, target)
         if present != expected:

@@ -188,14 +188,14 @@ def request(warehouse: Warehouse, job: str, *, by: str, reason: str, args: dict[
 
 def ordered(jobs: dict[str, Job], names: Iterable[str]) -> list[Job]:
     """The named jobs, each behind those it comes after."""
-    left, done = [jobs[name] for name in jobs if name in set(names)], []
+    left, done, wanted = list(jobs.values()), [], set(names)
     while left:
         ready = [job for job in left if not any(other.name in job.after for other in left)]
         if not ready:
             raise ValueError(f"jobs wait for each other: {[job.name for job in left]}")
         done += ready
         left = [job for job in left if job not in ready]
-    return done
+    return [job for job in done if job.name in wanted]
 
 
 def _ended(outcome: Outcome, say: Callable[[str], None]) -> dict[str, Any]:

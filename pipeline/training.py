@@ -21,6 +21,9 @@ from pipeline.windows import WINDOW_HOURS, Times
 HOLD_OUT = timedelta(days=28)
 LEAST_DAYS = 60
 SEED = 7
+CLEARLY_WORSE = 1.05
+LEAST_COMMON = 100
+Progress = Callable[..., Iterable[Any]]
 
 
 @dataclass(frozen=True)
@@ -42,22 +45,31 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Candidate:
-    """The best family refitted on everything, with its hold-out scores and error bands as evidence.
-
-    `errors` (m, H) are those of the hold-out `origins` (m,), forecast - actual.
-    """
+    """The best family refitted on everything, with its hold-out scores and error bands as evidence."""
 
     family: Family
     state: dict[str, Any]
     calibration: dict[str, Any]
     naive_calibration: dict[str, Any]
     scores: pd.DataFrame
-    origins: Times
-    errors: Floats
 
     def mean_mae(self) -> float:
         """Mean over horizons of the hold-out MAE, in the target's unit."""
         return float(self.scores.loc[self.scores.family == self.family.name, "mae"].mean())
+
+
+@dataclass(frozen=True)
+class Duel:
+    """MAE of a candidate and of the champion on `n` common origins; NaN where there are too few."""
+
+    n: int
+    candidate_mae: float
+    champion_mae: float
+
+    @property
+    def clearly_worse(self) -> bool:
+        """Whether the candidate loses by more than the tolerated share."""
+        return self.candidate_mae > CLEARLY_WORSE * self.champion_mae
 
 
 def gather(warehouse: Warehouse, target: Target, *, as_of: datetime) -> Lesson:
@@ -90,7 +102,7 @@ def compare(
     families: Mapping[str, Family],
     *,
     jobs: int,
-    progress: Callable[..., Iterable[Any]],
+    progress: Progress,
 ) -> Candidate:
     """Score all families on the hold-out, refit the best candidate on everything.
 
@@ -98,18 +110,10 @@ def compare(
     """
     batch, actual = lesson.built.batch, lesson.actuals.value
     test = batch.origins >= lesson.test_from
-    forecasts = {}
-    for family in progress(list(families.values()), f"backtest {lesson.target.id}"):
-        forecasts[family.name] = backtest.rolling_origin(
-            family,
-            batch,
-            actual,
-            known_at=lesson.actuals.known_at,
-            as_of=lesson.built.as_of,
-            test_from=lesson.test_from,
-            seed=SEED,
-            jobs=jobs,
-        )
+    forecasts = {
+        family.name: _rolling(lesson, family, lesson.test_from, jobs=jobs)
+        for family in progress(list(families.values()), f"backtest {lesson.target.id}")
+    }
     scale = metrics.seasonal_scale(batch.level[~test])
     scores = _scores(forecasts, batch.rows(test), actual[test], scale=scale)
     means = scores.groupby("family")["mae"].mean()
@@ -123,8 +127,22 @@ def compare(
         calibration=intervals.calibrate(errors, hours),
         naive_calibration=intervals.calibrate(batch.naive[test] - actual[test], hours),
         scores=scores,
-        origins=batch.origins[test],
-        errors=errors,
+    )
+
+
+def _rolling(
+    lesson: Lesson, family: Family, start: np.datetime64, *, jobs: int, refit_every: timedelta | None = None
+) -> Floats:
+    return backtest.rolling_origin(
+        family,
+        lesson.built.batch,
+        lesson.actuals.value,
+        known_at=lesson.actuals.known_at,
+        as_of=lesson.built.as_of,
+        test_from=start,
+        refit_every=refit_every,
+        seed=SEED,
+        jobs=jobs,
     )
 
 
@@ -141,18 +159,24 @@ def broken(candidate: Candidate, lesson: Lesson) -> str | None:
     return None
 
 
-def on_common_origins(candidate: Candidate, issued: pd.DataFrame) -> tuple[int, float, float]:
-    """(n, candidate's MAE, the other's MAE) where both have an error; `issued` has origin, horizon and error."""
+def challenge(lesson: Lesson, family: Family, issued: pd.DataFrame, *, jobs: int) -> Duel:
+    """The family, refitted every week, against the champion's as-issued errors on the origins of `issued`.
+
+    `issued` has origin, horizon and error. The hold-out of `compare` would be unfair here: there the
+    family knows nothing of the last four weeks, the champion may.
+    """
     wide = issued.pivot(index="origin", columns="horizon", values="error")
-    wide.index = pd.to_datetime(wide.index, utc=True).tz_localize(None).astype("datetime64[s]")
-    own = pd.DataFrame(candidate.errors, index=pd.DatetimeIndex(candidate.origins.astype("datetime64[s]")))
-    other = wide.reindex(own.index).to_numpy(float)
-    if other.shape != candidate.errors.shape:
-        return 0, math.nan, math.nan
-    common = np.isfinite(other).all(axis=1) & np.isfinite(candidate.errors).all(axis=1)
-    if not common.any():
-        return 0, math.nan, math.nan
-    return int(common.sum()), float(np.abs(candidate.errors[common]).mean()), float(np.abs(other[common]).mean())
+    origins = pd.to_datetime(wide.index, utc=True).tz_localize(None).to_numpy().astype("datetime64[h]")
+    batch = lesson.built.batch
+    common = np.isin(batch.origins, origins)
+    if wide.shape[1] != len(lesson.target.horizons) or common.sum() < LEAST_COMMON:
+        return Duel(int(common.sum()), math.nan, math.nan)
+    start = batch.origins[common][0]
+    point = _rolling(lesson, family, start, jobs=jobs, refit_every=timedelta(days=7))
+    errors = (point - lesson.actuals.value[batch.origins >= start])[common[batch.origins >= start]]
+    other = wide.to_numpy(float)[np.isin(origins, batch.origins)]
+    both = np.isfinite(errors).all(axis=1) & np.isfinite(other).all(axis=1)
+    return Duel(int(both.sum()), float(np.abs(errors[both]).mean()), float(np.abs(other[both]).mean()))
 
 
 def _scores(forecasts: dict[str, Floats], batch: Batch, actual: Floats, *, scale: float) -> pd.DataFrame:

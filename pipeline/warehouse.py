@@ -64,6 +64,10 @@ class Session:
             self._columns[table] = [Column(name, kind, nullable == "YES") for name, kind, nullable in rows]
         return self._columns[table]
 
+    def count(self, table: str) -> int:
+        """How many rows `table` has."""
+        return int(self._cursor.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
+
     def doubled(self, table: str) -> int:
         """How many rows share their grain with another row; 0 in a sound warehouse."""
         grain = ", ".join(CONTRACTS[table].grain)

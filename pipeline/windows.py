@@ -1,7 +1,7 @@
 """Versions of hourly values + as-of times -> what was known: windows of past hours, values of single hours."""
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -36,12 +36,10 @@ class Versions:
     def of(cls, frame: pd.DataFrame) -> Self:
         """From a frame with the fields as columns; times aware or naive UTC, as in table `actuals`."""
         units = {"valid_at": "h", "known_at": "us"}
-        columns = {
-            field.name: _utc(frame[field.name], units[field.name])
-            if field.name in units
-            else frame[field.name].to_numpy(dtype=np.float64)
-            for field in fields(cls)
-        }
+        columns: dict[str, Any] = {}
+        for name in (field.name for field in fields(cls)):
+            column = frame[name]
+            columns[name] = _utc(column, units[name]) if name in units else column.to_numpy(dtype=np.float64)
         return cls(**columns)
 
     def __len__(self) -> int:
@@ -137,7 +135,7 @@ class Windows:
         """(WINDOW_HOURS, n): row k is y[T-k] of the version known at `as_of`, NaN where none was."""
         offsets, ranks = self.index.offsets(origins), self.index.ranks(as_of)
         hours = offsets - np.arange(WINDOW_HOURS)[:, None]
-        window = self.final[hours]
+        window: Floats = self.final[hours]
         late = np.flatnonzero(self.newest[offsets] > ranks)
         if len(late):
             window[:, late] = pick(self.values, self.index.find(hours[:, late], ranks[late]))
@@ -174,7 +172,8 @@ def _fill_forward(part: Floats, gone: NDArray[np.bool_]) -> None:
 def _guess(part: Floats, lag: int, period: int, where: Ints) -> Floats:
     if lag + period + 1 >= WINDOW_HOURS:
         return np.full(len(where), np.nan)
-    return part[lag + period, where] + (part[lag + 1, where] - part[lag + period + 1, where])
+    guess: Floats = part[lag + period, where] + (part[lag + 1, where] - part[lag + period + 1, where])
+    return guess
 
 
 def _sliding_max(ranks: Ints) -> Ints:

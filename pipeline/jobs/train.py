@@ -3,6 +3,7 @@
 import importlib.metadata
 import platform
 import subprocess
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +18,6 @@ from pipeline.runner import Context, Job, Outcome
 from pipeline.settings import ROOT
 from pipeline.training import Candidate, Lesson
 
-CLEARLY_WORSE = 1.05
-LEAST_COMMON = 100
 JOBS = 2
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "duckdb", "joblib", "holidays")
 
@@ -106,15 +105,20 @@ def _judge(
         "issued_errors",
         target=lesson.target.id,
         version_id=present["version_id"],
-        first=pd.Timestamp(candidate.origins[0], tz="UTC"),
-        last=pd.Timestamp(candidate.origins[-1], tz="UTC"),
+        first=pd.Timestamp(lesson.test_from, tz="UTC"),
+        last=context.now,
     )
-    n, own, other = training.on_common_origins(candidate, issued)
-    evidence |= {"champion": present["version_id"], "common_origins": n}
-    if n >= LEAST_COMMON:
-        evidence |= {"candidate_mae": own, "champion_mae": other}
-        if why is None and own > CLEARLY_WORSE * other:
-            why = f"clearly worse: MAE {own:,.1f} against the champion's {other:,.1f} on {n} common origins"
+    duel = training.challenge(lesson, candidate.family, issued, jobs=JOBS)
+    evidence |= {"champion": present["version_id"]} | {
+        key: value
+        for key, value in asdict(duel).items()
+        if value == value  # JSON knows no NaN
+    }
+    if why is None and duel.clearly_worse:
+        why = (
+            f"clearly worse: MAE {duel.candidate_mae:,.1f} against the champion's {duel.champion_mae:,.1f} "
+            f"on {duel.n} common origins"
+        )
     return why, evidence, present["version_id"]
 
 

@@ -43,12 +43,13 @@ class Boosting:
 
 def _regressor(seed: int) -> HistGradientBoostingRegressor:
     return HistGradientBoostingRegressor(
-        max_iter=300,
+        max_iter=500,
         learning_rate=0.06,
         max_leaf_nodes=31,
-        min_samples_leaf=20,
+        min_samples_leaf=40,
+        l2_regularization=10.0,
         max_bins=63,
-        max_features=0.5,
+        max_features=0.3,
         early_stopping=False,
         random_state=seed,
     )

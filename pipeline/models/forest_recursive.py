@@ -44,7 +44,7 @@ class ForestRecursive:
         """See Family.predict."""
         levels = batch.recent
         forecast = np.full(batch.naive.shape, np.nan)
-        for h in range(forecast.shape[1]):
+        for h in range(batch.naive.shape[1]):
             rows = _rows(levels, batch, h)
             complete = ~np.isnan(rows).any(axis=1)
             if complete.any():

@@ -41,8 +41,8 @@ class Ridge:
     def predict(self, state: dict[str, Any], batch: Batch) -> Floats:
         """See Family.predict."""
         split = len(batch.shared_names)
-        forecast = np.empty(batch.local_hour.shape)
-        for h in range(forecast.shape[1]):
+        forecast = np.empty(batch.naive.shape)
+        for h in range(batch.naive.shape[1]):
             weights = state["weights"][h][batch.local_hour[:, h]]
             # einsum, not @: BLAS may round one row otherwise than the same row among many.
             change = np.einsum("ij,ij->i", batch.shared, weights[:, :split])

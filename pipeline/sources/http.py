@@ -5,15 +5,14 @@ a truncated body and broken JSON are invisible to a retrying adapter, which woul
 """
 
 import logging
+import math
 import random as random_module
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -21,7 +20,15 @@ import urllib3
 
 from pipeline.errors import AuthRefused, BadRequest, SchemaChanged, SourceError, Throttled, Transient
 from pipeline.settings import Settings
-from pipeline.sources.answers import BrokenBody, is_web_page, provider_message, retry_after_s
+from pipeline.sources.answers import (
+    BrokenBody,
+    RedactFilter,
+    is_web_page,
+    origin,
+    provider_message,
+    redact,
+    retry_after_s,
+)
 
 T = TypeVar("T")
 Params = Mapping[str, str | Sequence[str]]
@@ -35,10 +42,6 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 PROVIDER_GAP_S = 2.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
-_URL_TOKEN = re.compile(
-    r"(?i)([?&;][\w.%\[\]-]*(?:key|token|secret|signature|password|credential)[\w.%\[\]-]*=)[^&;\s\"'#)]+"
-)
-_URL_LOGIN = re.compile(r"(?i)(https?://)[^/\s@\"']+@")
 _UNUSABLE = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
@@ -46,14 +49,8 @@ _UNUSABLE = (
     requests.exceptions.InvalidHeader,
     UnicodeError,
 )
+_FOREIGN = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, *_UNUSABLE)
 _log = logging.getLogger(__name__)
-
-
-def redact(text: str, secrets: Sequence[str] = ()) -> str:
-    """`text` without the given secret values, tokens in query strings and logins in URLs."""
-    for secret in filter(None, secrets):
-        text = text.replace(secret, "***").replace(repr(secret)[1:-1], "***")
-    return _URL_LOGIN.sub(r"\1***@", _URL_TOKEN.sub(r"\1***", text))
 
 
 def polite_gap_s(host: str) -> float:
@@ -75,10 +72,8 @@ class _Question:
 
     def says(self, what: str, remedy: str) -> str:
         """One redacted sentence: series, source, what, remedy."""
-        return self.redact(f"{self.series} from {self.source}: {what}; {remedy}.")
-
-    def redact(self, text: str) -> str:
-        return redact(text, [value for name, value in self.headers.items() if name.lower() in self.secrets])
+        hidden = [value for name, value in self.headers.items() if name.lower() in self.secrets]
+        return redact(f"{self.series} from {self.source}: {what}; {remedy}.", hidden)
 
     def public_headers(self) -> dict[str, str]:
         return {name: value for name, value in self.headers.items() if name.lower() not in self.secrets}
@@ -121,15 +116,7 @@ class _Pace:
             self._sleep(start - now)
 
 
-class _RedactFilter(logging.Filter):
-    """urllib3 logs path and query of each request; tokens in them must not reach a log."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = redact(record.getMessage()), ()
-        return True
-
-
-_REDACT_FILTER = _RedactFilter()
+_REDACT_FILTER = RedactFilter()
 
 
 class Client:
@@ -211,19 +198,27 @@ class Client:
         raise _Again(Transient, what, "try again later")
 
     def _download(self, question: _Question, deadline: float) -> _Answer:
+        """Foreign errors are retold outside their handler: a chained text could show a URL or a token."""
+        failure: SourceError | _Again
+        try:
+            return self._follow(question, deadline)
+        except _FOREIGN as error:
+            failure = _told(error, question, self._timeout_s)
+        raise failure
+
+    def _follow(self, question: _Question, deadline: float) -> _Answer:
+        """A fresh session each time, so that neither cookies nor connections are shared among threads."""
         url, params, headers = question.url, question.params, dict(question.headers)
-        with _mapped_errors(question, self._timeout_s), requests.Session() as session:
+        with requests.Session() as session:
             for _ in range(MAX_REDIRECTS + 1):
                 answer = self._send(session, url, params, headers, deadline)
                 location = answer.headers.get("location")
                 if not (location and 300 <= answer.status < 400):
                     return answer
-                target = urljoin(url, location)
-                if _origin(target) != _origin(question.url):
+                url, params = urljoin(url, location), {}
+                if origin(url) != origin(question.url):
                     headers = question.public_headers()
-                url, params = target, {}
-        remedy = "check the address in the settings"
-        raise SchemaChanged(question.says(f"more than {MAX_REDIRECTS} redirects", remedy))
+        raise SchemaChanged(question.says(f"more than {MAX_REDIRECTS} redirects", "check the address in the settings"))
 
     def _send(
         self, session: requests.Session, url: str, params: Params, headers: Mapping[str, str], deadline: float
@@ -251,7 +246,7 @@ class Client:
         while chunk := answer.raw.read1(65536, decode_content=True):
             size += len(chunk)
             if size > MAX_BODY_BYTES:
-                raise _Again(Transient, "the answer exceeds 64 MB", "ask for a narrower window")
+                raise _Again(BadRequest, "the answer exceeds 64 MB", "ask for a narrower window", math.inf)
             if self._clock() > deadline:
                 raise _Again(Transient, f"no complete answer within {self._deadline_s:g} s", "try again later")
             yield chunk
@@ -267,30 +262,18 @@ def client_for(settings: Settings) -> Client:
     return _shared_client(settings.user_agent, settings.http_timeout_s, settings.http_tries)
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-@contextmanager
-def _mapped_errors(question: _Question, timeout_s: float) -> Iterator[None]:
-    """Foreign errors become ours, outside their handler, so that no chained text can show a URL or a token."""
+def _told(error: Exception, question: _Question, timeout_s: float) -> SourceError | _Again:
+    """A foreign error in our words; its own text is left out because it holds the URL or the header."""
     host = urlsplit(question.url).netloc.rpartition("@")[2]
-    failure: SourceError | _Again
-    try:
-        yield
-        return
-    except _UNUSABLE as error:
+    if isinstance(error, _UNUSABLE):
         what = f"the address or a header cannot be sent ({type(error).__name__})"
-        failure = BadRequest(question.says(what, "check the URL and the token in the settings"))
-    except requests.exceptions.SSLError:
-        failure = _Again(Transient, f"the certificate of {host} is not trusted", "check REQUESTS_CA_BUNDLE")
-    except requests.exceptions.Timeout:
-        failure = _Again(Transient, f"no answer from {host} within {timeout_s:g} s", "try again later")
-    except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
-        what = f"the connection to {host} failed or broke off ({type(error).__name__})"
-        failure = _Again(Transient, what, "check the network, then try again")
-    raise failure
+        return BadRequest(question.says(what, "check the URL and the token in the settings"))
+    if isinstance(error, requests.exceptions.SSLError):
+        return _Again(Transient, f"the certificate of {host} is not trusted", "check REQUESTS_CA_BUNDLE")
+    if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError):
+        return _Again(Transient, f"no answer from {host} within {timeout_s:g} s", "try again later")
+    what = f"the connection to {host} failed or broke off ({type(error).__name__})"
+    return _Again(Transient, what, "check the network, then try again")
 
 
 def _refuse(question: _Question, answer: _Answer) -> NoReturn:
@@ -312,8 +295,3 @@ def _refuse(question: _Question, answer: _Answer) -> NoReturn:
     if status >= 400:
         raise BadRequest(question.says(what, "correct the question or the settings"))
     raise SchemaChanged(question.says(what, "this status is not part of the known format"))
-
-
-def json_body(body: bytes) -> Any:
-    """See `answers.json_body`; here so that a source needs one import."""
-    raise NotImplementedError

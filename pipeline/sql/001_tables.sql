@@ -60,7 +60,7 @@ CREATE TABLE backtests (
     pinball_loss DOUBLE, coverage DOUBLE, scored_at TIMESTAMPTZ NOT NULL);
 
 CREATE TABLE promotions (
-    promotion_id VARCHAR NOT NULL, target VARCHAR NOT NULL, version_id VARCHAR NOT NULL, previous_version_id VARCHAR,
+    promotion_id VARCHAR NOT NULL, target VARCHAR NOT NULL, number BIGINT NOT NULL, version_id VARCHAR NOT NULL, previous_version_id VARCHAR,
     kind VARCHAR NOT NULL, outcome VARCHAR NOT NULL, actor VARCHAR NOT NULL, reason VARCHAR NOT NULL,
     evidence JSON NOT NULL, decided_at TIMESTAMPTZ NOT NULL, run_id VARCHAR);
 
@@ -93,12 +93,12 @@ SELECT * FROM accuracy
 QUALIFY row_number() OVER (
     PARTITION BY target, origin, horizon, issuer, version_id ORDER BY actual_known_at DESC, scored_at DESC) = 1;
 
--- The champion is the newest promotion that went through.
+-- The champion is the newest promotion that went through; counted, because clocks may step back.
 CREATE VIEW champions AS
-SELECT p.*, v.* EXCLUDE (version_id, target, run_id)
+SELECT p.* EXCLUDE (number), v.* EXCLUDE (version_id, target, run_id)
 FROM promotions p JOIN model_versions v USING (version_id)
 WHERE p.outcome = 'promoted'
-QUALIFY row_number() OVER (PARTITION BY p.target ORDER BY p.decided_at DESC) = 1;
+QUALIFY row_number() OVER (PARTITION BY p.target ORDER BY p.number DESC) = 1;
 
 -- Two issuers that are no trained model, so that each of their rows leads to a version too.
 INSERT INTO model_versions

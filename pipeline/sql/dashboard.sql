@@ -133,7 +133,7 @@ ORDER BY v.created_at DESC, v.version_id DESC;
 
 -- name: page_promotions
 SELECT decided_at, kind, outcome, version_id, previous_version_id, actor, reason, run_id
-FROM promotions WHERE target = $target ORDER BY decided_at DESC, promotion_id LIMIT $n;
+FROM promotions WHERE target = $target ORDER BY number DESC LIMIT $n;
 
 -- name: page_backtest
 -- The newest backtest of a target: one row a family and horizon.

@@ -9,6 +9,9 @@ SELECT * FROM model_versions WHERE version_id = $version_id;
 SELECT coalesce(max(number), 0) AS number, arg_max(data_hash, number) AS data_hash
 FROM model_versions WHERE target = $target;
 
+-- name: decisions
+SELECT count(*) AS n FROM promotions WHERE target = $target;
+
 -- name: artifacts
 SELECT version_id, artifact, sha256 FROM model_versions WHERE artifact <> '' ORDER BY version_id;
 

@@ -1,0 +1,210 @@
+"""Newest issue -> what the trader needs: six hours, their certainty, and how good such forecasts were."""
+
+import io
+from datetime import timedelta
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import charts, formats, ui
+from dashboard.data import this_hour
+from dashboard.ui import Frame
+
+PAST = timedelta(hours=18)
+MONTH = timedelta(days=30)
+ICONS = {"fallback": ":material/shield:", "withheld": ":material/block:"}
+DOWNLOADED = ["horizon", "valid_at", "local_time", "unit", "p05", "p10", "p50", "p90", "p95", "operator", "change",
+              "status", "reason", "mode", "version_id", "origin", "made_at"]  # fmt: skip
+
+
+def page() -> None:
+    """Cards, fan chart, table, recent errors."""
+    with ui.page("Forecasts") as frame, ui.panel():
+        issue = frame.ask("page_issue", target=frame.target.id)
+        if issue.empty:
+            ui.empty(
+                "No forecast was issued yet",
+                "The first issue appears after `python jobs.py all`, or within minutes of starting the scheduler.",
+                icon=":material/show_chart:",
+            )
+            return
+        _now(frame, issue)
+        _record(frame, issue)
+
+
+def _now(frame: Frame, issue: pd.DataFrame) -> None:
+    with ui.panel():
+        _banners(frame, issue)
+        _cards(frame, issue)
+    with ui.panel():
+        _fan(frame)
+    with ui.panel():
+        _provenance(frame, issue)
+
+
+def _record(frame: Frame, issue: pd.DataFrame) -> None:
+    until = this_hour(frame.now) + timedelta(hours=1)
+    scores = frame.ask("page_accuracy", target=frame.target.id, since=until - MONTH, until=until)
+    left, right = st.columns([3, 2], gap="medium")
+    with left, ui.panel():
+        _table(frame, issue, scores)
+    with right, ui.panel():
+        _errors(frame, scores)
+
+
+def _banners(frame: Frame, issue: pd.DataFrame) -> None:
+    first = issue.iloc[0]
+    if frame.fresh.stale:
+        st.warning(
+            f"No new issue since {formats.stamp(first.made_at, frame.zone)} {frame.clock}; "
+            f"{formats.count(frame.fresh.hours_late, 'issue')} missing. T+1 to T+6 count from that issue, so hours "
+            "that have begun or passed are marked.",
+            icon=":material/schedule:",
+        )
+    if first.status == "withheld":
+        st.error(f"The forecast is withheld: {first.reason}.", icon=ICONS["withheld"])
+    elif first.status == "fallback":
+        st.warning(
+            f"This is a fallback, not the champion's forecast: {first.reason}. Shown is the naive forecast with its own band.",
+            icon=ICONS["fallback"],
+        )
+
+
+def _cards(frame: Frame, issue: pd.DataFrame) -> None:
+    with st.grid(6, min_column_width=150):
+        for row in issue.itertuples():
+            with st.container(border=True, gap="xsmall"):
+                _card(frame, row)
+
+
+def _card(frame: Frame, row: pd.Series) -> None:
+    label = f"T+{row.horizon} · {formats.hour(row.valid_at, frame.zone)}"
+    if row.valid_at + timedelta(hours=1) <= frame.now:
+        label += " · passed"
+    elif row.valid_at <= frame.now and frame.fresh.stale:
+        label += " · running"
+    first = pd.isna(row.change)
+    change = None if pd.isna(row.p50) else "first issue" if first else formats.signed(row.change, frame.digits)
+    st.metric(
+        label,
+        "withheld" if pd.isna(row.p50) else formats.number(row.p50, frame.digits),
+        delta=change,
+        delta_color="off",
+        delta_arrow="off" if first or change == "0" else "up" if row.change > 0 else "down",
+        delta_description=None if first else "vs last issue",
+    )
+    st.caption(_band(frame, row))
+
+
+def _band(frame: Frame, row: pd.Series) -> str:
+    if pd.isna(row.p10):
+        return f"no band · {frame.unit}"
+    return f"{formats.number(row.p10, frame.digits)} – {formats.number(row.p90, frame.digits)} {frame.unit}"  # noqa: RUF001
+
+
+def _fan(frame: Frame) -> None:
+    since = min(this_hour(frame.now), frame.fresh.origin or frame.now) - PAST
+    hours = frame.ask("page_fan", target=frame.target.id, since=since)
+    if hours.empty:
+        return
+    figure = charts.fan(hours, palette=frame.palette, zone=frame.zone, now=frame.now, unit=frame.unit)
+    ui.draw(figure, key="fan", alt=f"{frame.target.title}: actuals, newest and previous issue with their P10 to P90 band")
+
+
+def _provenance(frame: Frame, issue: pd.DataFrame) -> None:
+    first = issue.iloc[0]
+    counts = frame.ask(
+        "page_issues",
+        target=frame.target.id,
+        since=this_hour(frame.now) - MONTH,
+        until=this_hour(frame.now) + timedelta(hours=1),
+    ).iloc[0]
+    mode = "replayed afterwards with what was known then" if first["mode"] == "replay" else "issued live"
+    words = [
+        f"Issued {formats.stamp(first.made_at, frame.zone)} {frame.clock}, {mode}",
+        f"model {first.version_id}",
+        f"inputs as of {formats.stamp(first.as_of, frame.zone)}",
+        f"{counts.replayed:,} of {formats.count(counts.n, 'issue')} of the last 30 days replayed",
+    ]
+    if counts.fallback or counts.withheld:
+        words.append(f"{counts.fallback:,} fallback, {counts.withheld:,} withheld")
+    st.caption(" · ".join(words) + f". Times are {frame.clock} and name the start of the hour.")
+
+
+def _table(frame: Frame, issue: pd.DataFrame, scores: pd.DataFrame) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.subheader("Next six hours", anchor=False, width="content")
+        _downloads(frame, issue)
+    own = scores[scores["issuer"] == "sextant"].set_index("horizon") if len(scores) else pd.DataFrame()
+    table = pd.DataFrame(
+        {
+            "horizon": [f"T+{h}" for h in issue["horizon"]],
+            "hour": [formats.day_hour(at, frame.zone) for at in issue["valid_at"]],
+            "p50": issue["p50"],
+            "p10": issue["p10"],
+            "p90": issue["p90"],
+            "change": [formats.signed(value, frame.digits) for value in issue["change"]],
+            "operator": issue["operator"],
+            "mae": [own["mae"].get(h) if len(own) else None for h in issue["horizon"]],
+            "coverage": [own["coverage"].get(h) if len(own) else None for h in issue["horizon"]],
+            "n": [own["n"].get(h) if len(own) else None for h in issue["horizon"]],
+        }
+    )
+    st.dataframe(table, hide_index=True, column_config=_columns(frame), alt="Forecast of the next six hours", placeholder="–")  # noqa: RUF001
+
+
+def _columns(frame: Frame) -> dict[str, object]:
+    number = f"%,.{frame.digits}f"
+    quantity = {name: st.column_config.NumberColumn(name.upper(), format=number) for name in ("p10", "p90")}
+    return quantity | {
+        "horizon": st.column_config.TextColumn("Horizon", width=62, pinned=True),
+        "hour": st.column_config.TextColumn(f"Hour, {frame.clock}"),
+        "p50": st.column_config.NumberColumn(f"P50, {frame.unit}", format=number),
+        "change": st.column_config.TextColumn("Δ last", alignment="right", help="Change against the previous issue"),
+        "operator": st.column_config.NumberColumn("Operator", format=number, help="The operator's forecast for the hour as it was known at issue"),
+        "mae": st.column_config.NumberColumn("MAE 30 d", format=number, help="Mean absolute error of the last 30 days"),
+        "coverage": st.column_config.ProgressColumn("In band, 30 d", format="percent", min_value=0, max_value=1, help="Share of actuals inside P10 to P90; 80 % is right"),
+        "n": st.column_config.NumberColumn("n", format="%,d", help="Scored forecasts behind MAE and share"),
+    }
+
+
+def _downloads(frame: Frame, issue: pd.DataFrame) -> None:
+    name = f"{frame.target.id}-{issue['origin'].iloc[0]:%Y%m%dT%H%MZ}"
+    local = [formats.local(at, frame.target.zone).isoformat() for at in issue["valid_at"]]
+    rows = issue.assign(local_time=local, unit=frame.unit)[DOWNLOADED]
+
+    def parquet() -> bytes:
+        content = io.BytesIO()
+        rows.to_parquet(content, index=False)
+        return content.getvalue()
+
+    with st.container(horizontal=True, gap="xsmall", width="content"):
+        st.download_button(
+            "CSV", lambda: rows.to_csv(index=False), f"{name}.csv", "text/csv",
+            icon=":material/download:", type="tertiary", on_click="ignore",
+        )  # fmt: skip
+        st.download_button(
+            "Parquet", parquet, f"{name}.parquet", "application/vnd.apache.parquet",
+            icon=":material/download:", type="tertiary", on_click="ignore",
+        )  # fmt: skip
+
+
+def _errors(frame: Frame, scores: pd.DataFrame) -> None:
+    st.subheader(f"Mean absolute error, 30 days, {frame.unit}", anchor=False)
+    if scores.empty:
+        ui.empty("Nothing is scored yet", "Forecasts are scored as soon as their hours are complete.", icon=":material/target:")
+        return
+    ui.draw(
+        charts.mae_by_horizon(scores, palette=frame.palette, unit=frame.unit, height=262),
+        key="mae",
+        alt="Mean absolute error by horizon for Sextant, the naive forecast and the operator",
+    )
+    own = scores[scores["issuer"] == "sextant"]
+    st.caption(
+        f"n = {formats.number(own['n'].min())} to {formats.number(own['n'].max())} hours a horizon that all of them "
+        f"forecast; {formats.percent(own['n_replay'].sum() / own['n'].sum())} replayed."
+    )
+
+
+if __name__ == "__main__":
+    page()

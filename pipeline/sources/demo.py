@@ -1,0 +1,166 @@
+"""(series, window, now) -> an invented market: a pure function of time, the same in any process at any moment.
+
+Demand has a daily, weekly and annual shape, holidays, an answer to temperature and noise on many time
+scales; the operator's forecast sees the shape and only the slowest noise. Nothing here is a real market.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import cache
+
+import holidays
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.errors import BadRequest
+from pipeline.markets import Series
+from pipeline.settings import Settings
+from pipeline.sources.base import POINT_COLUMNS, Window
+
+Floats = NDArray[np.float64]
+
+ZONE = "Europe/Madrid"
+HOUR_S = 3600.0
+# Share of the day's mean by local hour, 0 to 24.
+WORKDAY = (0.87, 0.82, 0.79, 0.77, 0.77, 0.80, 0.88, 0.99, 1.06, 1.09, 1.10, 1.10, 1.10,
+           1.11, 1.09, 1.06, 1.04, 1.04, 1.06, 1.09, 1.13, 1.13, 1.06, 0.96, 0.87)  # fmt: skip
+RESTDAY = (0.88, 0.82, 0.78, 0.75, 0.74, 0.74, 0.75, 0.78, 0.83, 0.89, 0.94, 0.96, 0.97,
+           0.98, 0.96, 0.92, 0.89, 0.89, 0.92, 0.98, 1.04, 1.05, 0.99, 0.92, 0.88)  # fmt: skip
+# (scale in hours, standard deviation in MW, seed) of demand's noise; the operator foresees the first only.
+NOISE = ((60.0, 520.0, 1), (14.0, 300.0, 2), (5.0, 140.0, 3), (1.5, 60.0, 4))
+METER_MW = 25.0
+# Local times on the day before at which a day's values are published.
+FORECAST_AT = timedelta(hours=9, minutes=30)
+PRICE_AT = timedelta(hours=13, minutes=15)
+
+
+class Demo:
+    """The embedded market, always ready and never late."""
+
+    name = "demo"
+    max_window = timedelta(days=60)
+    together = False
+
+    def ready(self, settings: Settings) -> str | None:
+        """See Source.ready."""
+        return None
+
+    def fetch(self, series: Sequence[Series], window: Window, *, now: datetime, settings: Settings) -> pd.DataFrame:
+        """See Source.fetch. Raises BadRequest for a series this market does not have."""
+        return pd.concat([_points(one, window, now) for one in series], ignore_index=True)
+
+
+def demand(times: pd.DatetimeIndex) -> Floats:
+    """Demand in MW at `times` (UTC), whole megawatts."""
+    seconds = _seconds(times)
+    noise = np.sum([_noise(seconds, hours, seed) * size for hours, size, seed in NOISE], axis=0)
+    return np.round(_shape(times) + noise + METER_MW * _gauss(np.floor(seconds / 300.0), 9))
+
+
+def operator_forecast(times: pd.DatetimeIndex) -> Floats:
+    """The operator's day-ahead view of the mean of the hours that start at `times` (UTC), in MW."""
+    middle = times + pd.Timedelta(minutes=30)
+    seconds = _seconds(middle)
+    hours, size, seed = NOISE[0]
+    own_error = 190.0 * _noise(seconds, 30.0, 21) + 110.0 * _noise(seconds, 4.0, 22)
+    return np.round(_shape(middle) + 0.8 * size * _noise(seconds, hours, seed) + own_error)
+
+
+def temperature(times: pd.DatetimeIndex) -> Floats:
+    """Air temperature in degrees Celsius at `times` (UTC)."""
+    seconds = _seconds(times)
+    year, day = 2 * np.pi * seconds / (365.2425 * 24 * HOUR_S), 2 * np.pi * seconds / (24 * HOUR_S)
+    shape = 15.5 - 9.5 * np.cos(year - 0.35) - 4.5 * np.cos(day - 0.6)
+    return np.round(shape + 3.2 * _noise(seconds, 70.0, 31) + 0.8 * _noise(seconds, 8.0, 32), 1)
+
+
+def price(times: pd.DatetimeIndex) -> Floats:
+    """Day-ahead price in EUR/MWh of the hours that start at `times` (UTC)."""
+    scarcity = (operator_forecast(times) - 28_000.0) / 6_000.0
+    wind = _noise(_seconds(times), 20.0, 41)
+    return np.round(np.maximum(58.0 + 24.0 * scarcity - 22.0 * wind, -5.0), 2)
+
+
+SHAPES: dict[str, tuple[Callable[[pd.DatetimeIndex], Floats], timedelta | None]] = {
+    "load": (demand, None),
+    "load_forecast": (operator_forecast, FORECAST_AT),
+    "temperature": (temperature, None),
+    "price": (price, PRICE_AT),
+}
+
+
+def _points(series: Series, window: Window, now: datetime) -> pd.DataFrame:
+    key = series.keys.get(Demo.name, "")
+    if key not in SHAPES:
+        raise BadRequest(f"{series.id}: the demo market has no {key!r}; use one of {', '.join(SHAPES)}.")
+    shape, published = SHAPES[key]
+    start = pd.Timestamp(window.start).ceil(series.cadence)
+    times = pd.date_range(start, window.end, freq=series.cadence, inclusive="left").as_unit("us")
+    made_at = times + series.cadence + series.delay if published is None else _day_before(times, published)
+    known = made_at <= pd.Timestamp(now)
+    frame = {"series": series.id, "valid_at": times[known], "value": shape(times[known]), "made_at": made_at[known]}
+    return pd.DataFrame(frame, columns=list(POINT_COLUMNS))
+
+
+def _day_before(times: pd.DatetimeIndex, clock: timedelta) -> pd.DatetimeIndex:
+    local = times.tz_convert(ZONE).tz_localize(None).normalize() - pd.Timedelta(days=1) + clock
+    return local.tz_localize(ZONE).tz_convert("UTC").as_unit("us")
+
+
+def _shape(times: pd.DatetimeIndex) -> Floats:
+    """Demand without noise: the day's mean times the hour's share, heating and cooling."""
+    local = times.tz_convert(ZONE)
+    hour = local.hour + local.minute / 60.0
+    rest = np.isin(local.day_of_week, (5, 6)) | _is_holiday(local)
+    share = np.where(rest, np.interp(hour, range(25), RESTDAY), np.interp(hour, range(25), WORKDAY))
+    mean = np.where(rest, 26_000.0, 28_000.0)
+    warm = temperature(times)
+    weather = 190.0 * np.maximum(15.0 - warm, 0.0) + 260.0 * np.maximum(warm - 22.0, 0.0)
+    shaped: Floats = mean * share + weather
+    return shaped
+
+
+def _is_holiday(local: pd.DatetimeIndex) -> NDArray[np.bool_]:
+    days = _holidays(local.year.min(), local.year.max()) if len(local) else frozenset()
+    found: NDArray[np.bool_] = np.isin(
+        local.tz_localize(None).normalize().to_numpy().astype("datetime64[D]"), list(days)
+    )
+    return found
+
+
+@cache
+def _holidays(first: int, last: int) -> frozenset[np.datetime64]:
+    return frozenset(np.datetime64(day, "D") for day in holidays.country_holidays("ES", years=range(first, last + 1)))
+
+
+def _seconds(times: pd.DatetimeIndex) -> Floats:
+    return times.as_unit("s").asi8.astype(np.float64)
+
+
+def _noise(seconds: Floats, hours: float, seed: int) -> Floats:
+    """Smooth noise of unit variance about every `hours`: Gaussian grid values, interpolated."""
+    place = seconds / (hours * HOUR_S)
+    left = np.floor(place)
+    part = place - left
+    ease = part * part * (3.0 - 2.0 * part)
+    return (_gauss(left, seed) * (1.0 - ease) + _gauss(left + 1.0, seed) * ease) * 1.16
+
+
+def _gauss(place: Floats, seed: int) -> Floats:
+    """A standard normal number for each whole `place` and seed (Box and Muller on two hashes)."""
+    first, second = _uniform(place, 2 * seed), _uniform(place, 2 * seed + 1)
+    return np.sqrt(-2.0 * np.log(first)) * np.cos(2.0 * np.pi * second)
+
+
+def _uniform(place: Floats, seed: int) -> Floats:
+    """splitmix64 (Steele, Lea and Flood 2014) of place and seed, in (0, 1]."""
+    with np.errstate(over="ignore"):
+        state = place.astype(np.int64).astype(np.uint64) + np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15)
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        state ^= state >> np.uint64(31)
+    return (state.astype(np.float64) + 1.0) / 2.0**64
+
+
+SOURCE = Demo()

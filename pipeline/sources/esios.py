@@ -1,0 +1,138 @@
+"""ESIOS `/indicators/{id}` answers -> points of Spanish series (needs ESIOS_API_KEY).
+
+Format notes that the code depends on: `datetime_utc` is wrong in the repeated autumn hour, so only `datetime`
+(it has its offset) is read; `time_trunc` sums five-minute megawatts, so it is never sent; prices answer several
+countries at once, so the geography is filtered again here.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from pipeline.errors import BadRequest, NotYetPublished, SchemaChanged
+from pipeline.markets import Series
+from pipeline.settings import Settings
+from pipeline.sources.answers import decode_json, points
+from pipeline.sources.base import Window
+from pipeline.sources.http import client_for
+
+ZONE = "Europe/Madrid"
+PENINSULA = 8741
+SPAIN = 3
+# Market prices are published by country; everything else we read is peninsular.
+PRICE_INDICATORS = frozenset({"600", "612", "613", "614"})
+SECRETS = frozenset({"x-api-key"})
+ACCEPT = "application/json; application/vnd.esios-api-v2+json"
+TOKEN_REMEDY = "set ESIOS_API_KEY to a token REE has issued (request one at https://api.esios.ree.es)"
+
+
+class Esios:
+    """REE's information system of the system operator."""
+
+    name = "esios"
+    max_window = timedelta(days=30)
+    together = False
+
+    def ready(self, settings: Settings) -> str | None:
+        """See Source.ready."""
+        token = settings.esios_api_key
+        if not token:
+            return f"esios needs a token: {TOKEN_REMEDY}."
+        if not (token.isascii() and token.isprintable() and token == token.strip()):
+            return f"ESIOS_API_KEY holds blanks or characters no token has; {TOKEN_REMEDY}."
+        return None
+
+    def fetch(self, series: Sequence[Series], window: Window, *, now: datetime, settings: Settings) -> pd.DataFrame:
+        """See Source.fetch; `made_at` is NaT because ESIOS does not date single values.
+
+        Values finer than the series' cadence (quarter-hourly prices since 2025) become the means of
+        complete intervals; an interval that lacks a value is left out.
+        """
+        return pd.concat([_fetch_one(one, window, now, settings) for one in series], ignore_index=True)
+
+
+def _fetch_one(series: Series, window: Window, now: datetime, settings: Settings) -> pd.DataFrame:
+    indicator = series.keys.get(Esios.name)
+    if indicator is None:
+        raise BadRequest(f"{series.id} has no ESIOS indicator; add keys.esios to it in sextant.toml.")
+    start = pd.Timestamp(window.start).floor(series.cadence)
+    # The end is inclusive there.
+    end = pd.Timestamp(window.end).ceil(series.cadence) - pd.Timedelta(seconds=1)
+    geo = SPAIN if indicator in PRICE_INDICATORS else PENINSULA
+    found = client_for(settings).get(
+        f"{settings.esios_url}/indicators/{indicator}",
+        source=Esios.name,
+        series=series.id,
+        parse=partial(parse, series=series, indicator=indicator, geo=geo),
+        params={"start_date": start.isoformat(), "end_date": end.isoformat(), "geo_ids[]": str(geo), "locale": "es"},
+        headers={"Accept": ACCEPT, "Content-Type": "application/json", "x-api-key": settings.esios_api_key or ""},
+        secrets=SECRETS,
+        auth_remedy=TOKEN_REMEDY,
+    )
+    found = found[found["valid_at"].between(window.start, window.end, inclusive="left")]
+    due = now if series.kind != "measured" else now - series.cadence - series.delay
+    if found.empty and window.start > due:
+        raise NotYetPublished(
+            f"{series.id} from esios: nothing yet from {window.start:%Y-%m-%d %H:%M} UTC on; ask again later."
+        )
+    return found
+
+
+def parse(body: bytes, *, series: Series, indicator: str, geo: int) -> pd.DataFrame:
+    """Points (POINT_COLUMNS) in the JSON of one indicator, rows of `geo` only.
+
+    Raises BrokenBody for what is no JSON, SchemaChanged for JSON of another shape.
+    """
+    rows = _rows(decode_json(body), series, indicator)
+    kept = [row for row in rows if row["geo_id"] == geo]
+    if rows and not kept:
+        geos = sorted({str(row["geo_id"]) for row in rows})
+        raise _changed(series, f"no rows of geography {geo}, only of {', '.join(geos)}")
+    try:
+        return _coarsened(points(series.id, kept), series)
+    except ValueError as error:
+        raise _changed(series, str(error)) from error
+
+
+def _rows(document: Any, series: Series, indicator: str) -> list[dict[str, Any]]:
+    found = document.get("indicator") if isinstance(document, dict) else None
+    rows = found.get("values") if isinstance(found, dict) else None
+    if not isinstance(found, dict) or not isinstance(rows, list):
+        raise _changed(series, "no object `indicator` with a list `values`")
+    if str(found.get("id")) != indicator:
+        raise _changed(series, f"indicator {found.get('id')} instead of {indicator}")
+    if not all(isinstance(row, dict) and "geo_id" in row for row in rows):
+        raise _changed(series, "a row without `geo_id`")
+    return rows
+
+
+def _coarsened(found: pd.DataFrame, series: Series) -> pd.DataFrame:
+    """Days with rows between the series' slots -> means of complete slots; other days unchanged.
+
+    Decided by local day because the price grid changed at a local midnight: 24 rows on 2024-12-31, 96 the day
+    after. Repeated rows count once (the last); one null makes the slot null.
+    """
+    slot = found["valid_at"].dt.floor(series.cadence)
+    day = found["valid_at"].dt.tz_convert(ZONE).dt.date
+    fine = day.isin(set(day[found["valid_at"] != slot]))
+    if not fine.any():
+        return found
+    rows = found[fine].drop_duplicates("valid_at", keep="last").sort_values("valid_at")
+    step = rows["valid_at"].diff().min()
+    groups = rows.groupby(rows["valid_at"].dt.floor(series.cadence))["value"]
+    whole = groups.size() == series.cadence // step
+    means = groups.mean(skipna=False)[whole]
+    made = pd.DataFrame({"series": series.id, "valid_at": means.index, "value": means.to_numpy()})
+    return pd.concat([found[~fine], made.assign(made_at=pd.NaT).astype(found.dtypes)], ignore_index=True)
+
+
+def _changed(series: Series, what: str) -> SchemaChanged:
+    return SchemaChanged(
+        f"{series.id} from esios: the answer has {what}; the format has changed, so the connector must be updated."
+    )
+
+
+SOURCE = Esios()

@@ -1,0 +1,133 @@
+"""Real Streamlit server and real Chromium for tests: a warehouse in, pages out, every request watched."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATHS = ("", "accuracy", "jobs", "models", "audit")
+# Chromium asks browsers' own features for these; they carry no message of ours.
+HARMLESS = ("Unrecognized feature:", "was preloaded using link preload")
+
+
+def find_chromium() -> str | None:
+    """The browser named by SEXTANT_CHROMIUM, or the first known one on the path."""
+    named = os.environ.get("SEXTANT_CHROMIUM")
+    candidates = [named] if named else list(NAMES)
+    return next((found for name in candidates if (found := shutil.which(name))), None)
+
+
+def require_chromium() -> str:
+    """The browser; without one the test is skipped on a desk and fails in CI."""
+    found = find_chromium()
+    if found:
+        return found
+    sentence = f"NO BROWSER: pages were not tested; install one of {', '.join(NAMES)} or set SEXTANT_CHROMIUM"
+    if os.environ.get("CI") == "true":
+        pytest.fail(sentence)
+    pytest.skip(sentence)
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Headless Chromium with a fresh profile that talks to nobody by itself."""
+    return playwright.chromium.launch(executable_path=require_chromium(), args=FLAGS)
+
+
+@contextmanager
+def serving(warehouse: Path, log: Path) -> Iterator[str]:
+    """A Streamlit server over `warehouse` on a free loopback port; gives its address."""
+    port = _free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
+    env = os.environ | {"SEXTANT_WAREHOUSE": str(warehouse), "SEXTANT_MARKETS": "demo"}
+    env.pop("SEXTANT_MODELS", None)
+    with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=out) as server:
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait(address, server, log)
+            yield address
+        finally:
+            server.terminate()
+            server.wait(15)
+
+
+@dataclass
+class Watched:
+    """A page with what went wrong on it: console errors, page errors, requests that left this machine."""
+
+    page: Page
+    address: str
+    problems: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.problems.append(f"page error: {error}"))
+        self.page.on("request", self._request)
+
+    def open(self, path: str) -> Page:
+        """Go to a page and wait until its script has run."""
+        self.page.goto(f"{self.address}/{path}", wait_until="domcontentloaded")
+        self.settle()
+        return self.page
+
+    def settle(self) -> None:
+        """Wait until the running script is done."""
+        self.page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=60_000)
+        self.page.locator('[data-testid="stMainBlockContainer"]').first.wait_for(timeout=60_000)
+        self.page.locator('[data-stale="true"]').first.wait_for(state="detached", timeout=60_000)
+
+    def exceptions(self) -> list[str]:
+        """Texts of uncaught exceptions and failed panels shown on the page."""
+        shown = self.page.locator('[data-testid="stException"]').all_inner_texts()
+        return shown + [text for text in self.page.locator('[data-testid="stAlert"]').all_inner_texts() if "Reference" in text]
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith(HARMLESS):
+            self.problems.append(f"console {message.type}: {message.text}")
+
+    def _request(self, request: Request) -> None:
+        host = urlsplit(request.url).hostname
+        if urlsplit(request.url).scheme in ("http", "https", "ws", "wss") and host not in ("127.0.0.1", "localhost"):
+            self.problems.append(f"external request: {request.url}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.2)
+    raise RuntimeError(f"the dashboard did not start:\n{log.read_text()}")

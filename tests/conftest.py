@@ -1,0 +1,110 @@
+"""A small demo desk for every test: its own warehouse, a clock that stands still, no network."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.discovery import discover
+from pipeline.markets import Market, Target, load_markets
+from pipeline.runner import Job, Runner
+from pipeline.settings import ROOT, Settings
+from pipeline.warehouse import Warehouse
+
+NOW = datetime(2026, 11, 20, 10, 20, tzinfo=UTC)
+HISTORY_DAYS = 150
+REPLAY_DAYS = 8
+
+
+@dataclass
+class Desk:
+    """A runner and what it works on; `now` may be moved."""
+
+    settings: Settings
+    markets: dict[str, Market]
+    warehouse: Warehouse
+    jobs: dict[str, Job]
+    now: datetime
+
+    @property
+    def target(self) -> Target:
+        return next(iter(self.markets.values())).targets[0]
+
+    def runner(self) -> Runner:
+        return Runner(self.settings, self.markets, self.warehouse, clock=lambda: self.now)
+
+    def run(self, job: str, **args: Any) -> dict[str, Any]:
+        return self.runner().run(self.jobs[job], by="test", **args)
+
+    def done(self, job: str, **args: Any) -> dict[str, Any]:
+        row = self.run(job, **args)
+        assert row["state"] in ("succeeded", "skipped"), row["error"]
+        return row
+
+    def rows(self, table: str) -> int:
+        with self.warehouse.read() as session:
+            return session.count(table)
+
+
+def settings_for(folder: Path, **env: str) -> Settings:
+    """Settings of a desk in `folder` with the demo market cut to HISTORY_DAYS."""
+    config = folder / "sextant.toml"
+    text = (ROOT / "sextant.toml").read_text(encoding="utf-8")
+    config.write_text(text.replace("history_days = 1100", f"history_days = {HISTORY_DAYS}"), encoding="utf-8")
+    paths = {"SEXTANT_WAREHOUSE": str(folder / "warehouse.duckdb"), "SEXTANT_CONFIG": str(config)}
+    return Settings.load(paths | env)
+
+
+def desk_in(folder: Path, *, now: datetime = NOW, **env: str) -> Desk:
+    settings = settings_for(folder, **env)
+    warehouse = Warehouse(settings.warehouse, wait_s=20)
+    warehouse.migrate(now)
+    markets = load_markets(settings.config, settings.markets)
+    return Desk(settings, markets, warehouse, discover("pipeline.jobs", "JOB"), now)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """An empty, migrated warehouse."""
+    return desk_in(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a filled warehouse: history, a replayed week, one champion, one live issue."""
+    folder = tmp_path_factory.mktemp("template")
+    desk = desk_in(folder)
+    then = desk.now - timedelta(days=REPLAY_DAYS)
+    families = ["naive", "ridge"]
+    desk.done("ingest")
+    desk.done("actuals")
+    desk.done("train", as_of=then.isoformat(), families=families)
+    desk.done("features", replay_from=then.isoformat(), replay_to=(desk.now - timedelta(hours=2)).isoformat())
+    for job in ("forecast", "backfill", "features", "forecast"):
+        desk.done(job)
+    return folder
+
+
+@pytest.fixture
+def full(template: Path, tmp_path: Path) -> Desk:
+    """A copy of the filled warehouse, free to be changed."""
+    folder = tmp_path / "desk"
+    shutil.copytree(template, folder)
+    return desk_in(folder)
+
+
+@pytest.fixture
+def environment(full: Desk) -> Callable[..., dict[str, str]]:
+    """Environment variables that lead a child process to the filled desk."""
+
+    def made(**more: str) -> dict[str, str]:
+        own = {"SEXTANT_WAREHOUSE": str(full.settings.warehouse), "SEXTANT_CONFIG": str(full.settings.config)}
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("SEXTANT_", "ESIOS_"))}
+        return kept | own | more
+
+    return made

@@ -1,0 +1,218 @@
+"""A moment -> a small warehouse with rows in every table, the same every time for the same moment.
+
+Target demo.load: 35 days of forecasts, three versions, a roll back, a fallback issue, failed runs.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from pipeline import registry
+from pipeline.runner import _frame as run_frame
+from pipeline.runner import new_run
+from pipeline.warehouse import Session, Warehouse
+
+TARGET = "demo.load"
+DAYS = 35
+LEVELS = ("p05", "p10", "p50", "p90", "p95")
+Z = {"p05": -1.645, "p10": -1.2816, "p50": 0.0, "p90": 1.2816, "p95": 1.645}
+SERIES = ("demo.load", "demo.load_forecast", "demo.temperature", "demo.price")
+
+
+@dataclass(frozen=True)
+class Story:
+    """What the newest issue looks like and how many hours ago the pipeline stopped."""
+
+    hours_old: int = 0
+    status: str = "ok"
+    reason: str = ""
+    mode: str = "live"
+
+
+def empty(path: Path, now: datetime) -> Warehouse:
+    """A migrated warehouse without data."""
+    warehouse = Warehouse(path, wait_s=10)
+    warehouse.migrate(now)
+    return warehouse
+
+
+def fill(path: Path, now: datetime, story: Story | None = None) -> Warehouse:
+    """A full warehouse at `path`; model files go to `path.parent`/models."""
+    story = story or Story()
+    warehouse = empty(path, now)
+    at = pd.Timestamp(now).tz_convert(UTC) - timedelta(hours=story.hours_old)
+    origin = at.floor("h") - timedelta(hours=1)
+    hours = pd.date_range(origin - timedelta(days=DAYS), origin + timedelta(hours=6), freq="h").as_unit("us")
+    truth = load(hours)
+    with warehouse.write() as session:
+        _versions(session, path.parent / "models", at)
+        _facts(session, hours[:-6], truth[:-6], at)
+        _forecasts(session, hours, truth, at, story)
+        _runs(session, at)
+        session.append("audit", _audit(at))
+    return warehouse
+
+
+def load(hours: pd.DatetimeIndex) -> np.ndarray:
+    """MW with a daily and a weekly shape and a little noise."""
+    day = np.sin((hours.hour.to_numpy() - 8) / 24 * 2 * np.pi) * 4200 + np.sin(hours.hour.to_numpy() / 12 * 2 * np.pi) * 1500
+    week = np.where(hours.dayofweek.to_numpy() >= 5, -2600, 0)
+    return 27500 + day + week + np.random.default_rng(4).normal(0, 160, len(hours))
+
+
+def _versions(session: Session, models: Path, at: pd.Timestamp) -> None:
+    champion = None
+    for number, (family, mae, days) in enumerate([("ridge", 402.0, 60), ("boosting", 318.0, 32), ("boosting", 305.0, 3)], 1):
+        when, run_id = at - timedelta(days=days), f"train{number:07d}"
+        artifact = registry.store(
+            {"state": {}, "calibration": {}, "naive_calibration": {}}, folder=models, name=f"{TARGET}/{run_id}"
+        )
+        version = _version(family, when, run_id, artifact, number)
+        version_id = registry.register(session, version)
+        session.append("backtests", _scores(run_id, mae, when))
+        registry.decide(
+            session, target=TARGET, version_id=version_id, expected=champion, kind="train", promote=True, actor="train",
+            reason="sound and not clearly worse than the champion", evidence={"hold_out_mae": mae}, now=when.to_pydatetime(),
+            run_id=run_id,
+        )  # fmt: skip
+        champion = version_id
+
+
+def _version(family: str, when: pd.Timestamp, run_id: str, artifact: registry.Artifact, number: int) -> dict[str, Any]:
+    return {
+        "target": TARGET, "family": family, "created_at": when, "as_of": when, "trained_from": when - timedelta(days=1000),
+        "trained_to": when - timedelta(hours=2), "data_hash": f"{number}f3a" * 16, "n_rows": 24000 + number, "feature_set": "fs1",
+        "params": {}, "metrics": {}, "libraries": {"numpy": "2"}, "code_commit": "9f31c2e0aa11", "artifact": artifact.path,
+        "sha256": artifact.sha256, "seed": 7, "run_id": run_id,
+    }  # fmt: skip
+
+
+def _scores(run_id: str, mae: float, when: pd.Timestamp) -> pd.DataFrame:
+    better = {"boosting": 1.0, "ridge": 1.25, "forest_recursive": 1.1, "naive": 2.4}
+    rows = [
+        {
+            "run_id": run_id, "target": TARGET, "family": family, "horizon": h, "window_start": when - timedelta(days=28),
+            "window_end": when, "n": 672, "mae": mae * worse * (0.55 + 0.13 * h), "rmse": mae * worse * (0.7 + 0.17 * h),
+            "mape": 0.01 * worse * h, "bias": 12.0 * (h - 3), "mase": 0.3 * worse * (0.5 + 0.14 * h), "pinball_loss": 80.0,
+            "coverage": 0.8 + 0.01 * (h - 3), "scored_at": when,
+        }
+        for family, worse in better.items()
+        for h in range(1, 7)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _facts(session: Session, hours: pd.DatetimeIndex, truth: np.ndarray, at: pd.Timestamp) -> None:
+    known = hours + timedelta(hours=1, minutes=8)
+    session.append(
+        "actuals",
+        pd.DataFrame({
+            "target": TARGET, "valid_at": hours, "value": truth, "last_05": truth, "last_15": truth, "last_30": truth, "n": 12,
+            "known_at": known, "written_at": at, "run_id": "actuals00001",
+        }),
+    )  # fmt: skip
+    for series in SERIES:
+        ahead = pd.date_range(hours[-48], hours[-1] + timedelta(hours=0 if series == TARGET else 12), freq="5min" if series == TARGET else "h").as_unit("us")
+        if series == "demo.temperature":
+            ahead = ahead[ahead <= hours[-1] - timedelta(hours=9)]
+        session.append(
+            "raw",
+            pd.DataFrame({"series": series, "valid_at": ahead, "value": 20000.0, "made_at": at, "seen_at": at, "source": "demo", "run_id": "ingest000001"}),
+        )
+        outcome, message = ("transient", "demo: the source did not answer within 30 s; it is asked again next time.") if series == "demo.temperature" else ("ok", "")
+        session.append(
+            "fetches",
+            pd.DataFrame([{
+                "series": series, "source": "demo", "window_start": at - timedelta(hours=3), "window_end": at, "outcome": outcome,
+                "rows_new": 12, "rows_revised": 1, "rows_same": 23, "rows_quarantined": 0, "message": message, "seen_at": at, "run_id": "ingest000001",
+            }]),
+        )  # fmt: skip
+
+
+def _forecasts(session: Session, hours: pd.DatetimeIndex, truth: np.ndarray, at: pd.Timestamp, story: Story) -> None:
+    rng = np.random.default_rng(11)
+    value = dict(zip(hours, truth, strict=True))
+    origins = hours[:-6]
+    replayed = origins < hours[-6] - timedelta(days=20)
+    grid = pd.MultiIndex.from_product([origins, range(1, 7)], names=["origin", "horizon"]).to_frame(index=False)
+    grid["valid_at"] = grid["origin"] + pd.to_timedelta(grid["horizon"], unit="h")
+    grid["truth"] = grid["valid_at"].map(value)
+    grid["mode"] = np.where(np.repeat(replayed, 6), "replay", story.mode)
+    grid["made_at"] = grid["origin"] + timedelta(hours=1, minutes=12)
+    width = 130 + 55 * grid["horizon"]
+    parts = []
+    for issuer, spread in {"sextant": width, "naive": width * 2.6, "operator": width * 1.3}.items():
+        point = grid["truth"] + rng.normal(0, 1, len(grid)) * spread
+        bands = {name: point + Z[name] * width if issuer == "sextant" or name == "p50" else np.nan for name in LEVELS}
+        version = np.where(grid["origin"] < at - timedelta(days=3), f"{TARGET}-v2", f"{TARGET}-v3") if issuer == "sextant" else issuer
+        parts.append(grid.assign(issuer=issuer, version_id=version, status="ok", reason="", **bands))
+    rows = pd.concat(parts, ignore_index=True)
+    _mark(rows, origins[-60], "fallback", "stale data: the last 2 hours of actuals are missing")
+    if story.status != "ok":
+        _mark(rows, origins[-1], story.status, story.reason)
+    _write_forecasts(session, rows, at, last=hours[-7])
+
+
+def _mark(rows: pd.DataFrame, origin: pd.Timestamp, status: str, reason: str) -> None:
+    hit = (rows["origin"] == origin) & (rows["issuer"] == "sextant")
+    rows.loc[hit, ["status", "reason", "version_id"]] = [status, reason, "naive"]
+    if status == "withheld":
+        rows.loc[hit, list(LEVELS)] = np.nan
+
+
+def _write_forecasts(session: Session, rows: pd.DataFrame, at: pd.Timestamp, *, last: pd.Timestamp) -> None:
+    shared = rows.assign(target=TARGET, run_id="forecast0001")
+    session.append("predictions", shared.drop(columns="truth").assign(written_at=at))
+    done = shared[(shared["valid_at"] <= last) & shared["p50"].notna()]
+    error = done["p50"] - done["truth"]
+    in_band = done["truth"].between(done["p10"], done["p90"]).astype(object).where(done["p10"].notna(), None)
+    scores = done[["target", "origin", "horizon", "valid_at", "issuer", "version_id", "mode", "status", "p50", "run_id"]]
+    session.append(
+        "accuracy",
+        scores.assign(actual=done["truth"], actual_known_at=done["valid_at"] + timedelta(hours=1, minutes=8), error=error,
+                      in_band=in_band, pinball_loss=error.abs() / 2, scored_at=at),
+    )  # fmt: skip
+    newest = shared[(shared["issuer"] == "sextant") & (shared["origin"] >= last - timedelta(hours=3))]
+    features = newest[["target", "origin", "horizon", "valid_at", "mode", "run_id"]].assign(
+        feature_set="fs1", as_of=newest["made_at"], level=1.0, naive=1.0, operator=1.0, stale_hours=0, filled_hours=0, written_at=at
+    )
+    features["values"] = [[1.0, 2.0]] * len(features)
+    session.append("features", features)
+
+
+def _runs(session: Session, at: pd.Timestamp) -> None:
+    rows = []
+    chain = [("ingest", 41.0), ("actuals", 1.4), ("features", 2.2), ("forecast", 3.1), ("backfill", 1.9)]
+    for back in range(30):
+        for place, (job, took) in enumerate(chain):
+            start = (at - timedelta(hours=back, minutes=5 - place)).to_pydatetime()
+            rows.append(_run(job, start, took, "skipped" if back % 4 == 3 and job != "ingest" else "succeeded", f"{job}{back:07d}"))
+    rows[10] |= {"state": "failed", "error": "Transient: demo: the source did not answer within 30 s; it is asked again next time."}
+    for number, days in enumerate((60, 32, 3), 1):
+        rows.append(_run("train", (at - timedelta(days=days)).to_pydatetime(), 214.0, "succeeded", f"train{number:07d}"))
+    session.append("job_runs", run_frame(rows))
+
+
+def _run(job: str, start: datetime, took_s: float, state: str, run_id: str) -> dict[str, Any]:
+    row = new_run(job, by="scheduler", reason="", args={}, now=start)
+    return row | {
+        "run_id": run_id, "state": state, "started_at": start, "heartbeat_at": start, "ended_at": start + timedelta(seconds=took_s),
+        "pid": 4242, "rows_in": 1200, "rows_out": 0 if state == "skipped" else 48, "log": f"{start:%Y-%m-%d %H:%M:%S}Z {job}: 48 rows",
+    }  # fmt: skip
+
+
+def _audit(at: pd.Timestamp) -> pd.DataFrame:
+    row = {"actor": "local", "role": "admin", "action": "retrain", "subject": TARGET, "reason": "new meters since Monday"}
+    outcomes = [("started", 3, {}), ("ok", 3, {"run_id": "train0000003"}), ("denied", 30, {"error": "retrain needs the role operator"})]
+    rows = [
+        row | {"audit_id": f"a{place}", "acted_at": at - timedelta(days=days) + timedelta(milliseconds=place), "outcome": outcome, "detail": json.dumps(detail)}
+        for place, (outcome, days, detail) in enumerate(outcomes)
+    ]
+    frame = pd.DataFrame(rows)
+    return frame.assign(acted_at=frame["acted_at"].dt.as_unit("us"))

@@ -1,0 +1,102 @@
+"""metrics: definitions checked on small numbers by hand and by property."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from pipeline import metrics
+
+NAN = float("nan")
+VALUES = arrays(np.float64, st.integers(1, 40), elements=st.floats(-1e5, 1e5))
+
+
+def test_scores_of_three_pairs_are_those_worked_out_by_hand() -> None:
+    forecast, actual = np.array([10.0, 22.0, 30.0]), np.array([8.0, 20.0, 40.0])
+    assert metrics.mae(forecast, actual) == pytest.approx(14 / 3)
+    assert metrics.rmse(forecast, actual) == pytest.approx(np.sqrt(108 / 3))
+    assert metrics.bias(forecast, actual) == pytest.approx(-2.0)
+    assert metrics.mape(forecast, actual) == pytest.approx(100 * (2 / 8 + 2 / 20 + 10 / 40) / 3)
+    assert metrics.mase(forecast, actual, scale=7.0) == pytest.approx(2 / 3)
+    assert metrics.coverage(forecast - 3, forecast + 3, actual) == pytest.approx(2 / 3)
+
+
+def test_a_forecast_too_high_has_a_positive_bias() -> None:
+    assert metrics.bias(np.array([5.0]), np.array([3.0])) == 2.0
+
+
+def test_pairs_with_a_nan_do_not_count() -> None:
+    forecast, actual = np.array([1.0, NAN, 5.0]), np.array([2.0, 3.0, NAN])
+    assert metrics.count(forecast, actual) == 1
+    for score in (metrics.mae, metrics.rmse):
+        assert score(forecast, actual) == 1.0
+    assert metrics.coverage(forecast, forecast + 1, actual) == 1.0
+    assert metrics.pinball_loss(forecast, actual, level=0.9) == pytest.approx(0.9)
+
+
+def test_a_column_without_pairs_scores_nan_and_no_warning() -> None:
+    forecast, actual = np.array([[1.0, NAN], [3.0, NAN]]), np.array([[2.0, 1.0], [3.0, 1.0]])
+    assert metrics.mae(forecast, actual, axis=0).tolist()[0] == 0.5
+    assert np.isnan(metrics.mae(forecast, actual, axis=0)[1])
+    assert metrics.count(forecast, actual, axis=0).tolist() == [2, 0]
+
+
+def test_an_actual_of_zero_does_not_count_in_mape() -> None:
+    assert metrics.mape(np.array([1.0, 3.0]), np.array([0.0, 2.0])) == 50.0
+
+
+def test_the_scale_of_mase_is_the_error_of_same_hour_last_week() -> None:
+    values = np.arange(400.0)
+    assert metrics.seasonal_scale(values) == 168.0
+    values[10] = NAN
+    assert metrics.seasonal_scale(values) == 168.0
+
+
+@pytest.mark.parametrize("values", [np.ones(10), np.full(400, 5.0)])
+def test_mase_without_a_positive_scale_is_nan(values: np.ndarray) -> None:
+    assert np.isnan(metrics.mase(np.array([1.0]), np.array([2.0]), scale=metrics.seasonal_scale(values)))
+
+
+def test_skill_is_one_when_perfect_and_nan_against_a_perfect_reference() -> None:
+    assert metrics.skill(np.array([0.0, 3.0, 6.0]), np.array(6.0)).tolist() == [1.0, 0.5, 0.0]
+    assert np.isnan(metrics.skill(np.array(1.0), np.array(0.0)))
+
+
+@given(VALUES, VALUES)
+def test_rmse_is_at_least_mae_and_mae_at_least_the_size_of_bias(forecast: np.ndarray, actual: np.ndarray) -> None:
+    n = min(len(forecast), len(actual))
+    forecast, actual = forecast[:n], actual[:n]
+    slack = 1e-6
+    assert metrics.rmse(forecast, actual) >= metrics.mae(forecast, actual) - slack
+    assert metrics.mae(forecast, actual) >= abs(metrics.bias(forecast, actual)) - slack
+
+
+@given(VALUES, st.floats(-1e5, 1e5))
+def test_pinball_loss_at_one_half_is_half_the_mae(actual: np.ndarray, quantile: float) -> None:
+    loss = metrics.pinball_loss(np.full_like(actual, quantile), actual, level=0.5)
+    assert loss == pytest.approx(metrics.mae(np.full_like(actual, quantile), actual) / 2)
+
+
+@given(arrays(np.float64, 101, elements=st.floats(-1e3, 1e3)), st.sampled_from([0.05, 0.1, 0.9, 0.95]))
+def test_no_constant_beats_the_sample_quantile_in_pinball_loss(actual: np.ndarray, level: float) -> None:
+    best = metrics.pinball_loss(np.full(101, np.quantile(actual, level)), actual, level=level)
+    for other in (-500.0, 0.0, 0.5, 500.0):
+        assert best <= metrics.pinball_loss(np.full(101, other), actual, level=level) + 1e-6
+
+
+def test_the_standard_error_of_independent_values_is_the_textbook_one() -> None:
+    values = np.random.default_rng(0).normal(0, 2, 20000)
+    assert metrics.standard_error(values, lags=0) == pytest.approx(2 / np.sqrt(20000), rel=0.02)
+    assert metrics.standard_error(values) == pytest.approx(2 / np.sqrt(20000), rel=0.2)
+
+
+def test_the_standard_error_grows_with_autocorrelation() -> None:
+    shocks = np.random.default_rng(0).normal(0, 1, 20005)
+    values = np.convolve(shocks, np.ones(6), mode="valid")
+    assert metrics.standard_error(values) == pytest.approx(6 / np.sqrt(20000), rel=0.2)
+    assert metrics.standard_error(values) > 2 * metrics.standard_error(values, lags=0)
+
+
+def test_the_standard_error_of_one_value_is_nan() -> None:
+    assert np.isnan(metrics.standard_error(np.array([1.0, NAN])))
