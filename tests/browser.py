@@ -101,7 +101,9 @@ class Watched:
     def exceptions(self) -> list[str]:
         """Texts of uncaught exceptions and failed panels shown on the page."""
         shown = self.page.locator('[data-testid="stException"]').all_inner_texts()
-        return shown + [text for text in self.page.locator('[data-testid="stAlert"]').all_inner_texts() if "Reference" in text]
+        return shown + [
+            text for text in self.page.locator('[data-testid="stAlert"]').all_inner_texts() if "Reference" in text
+        ]
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not message.text.startswith(HARMLESS):

@@ -61,14 +61,19 @@ def fill(path: Path, now: datetime, story: Story | None = None) -> Warehouse:
 
 def load(hours: pd.DatetimeIndex) -> np.ndarray:
     """MW with a daily and a weekly shape and a little noise."""
-    day = np.sin((hours.hour.to_numpy() - 8) / 24 * 2 * np.pi) * 4200 + np.sin(hours.hour.to_numpy() / 12 * 2 * np.pi) * 1500
+    day = (
+        np.sin((hours.hour.to_numpy() - 8) / 24 * 2 * np.pi) * 4200
+        + np.sin(hours.hour.to_numpy() / 12 * 2 * np.pi) * 1500
+    )
     week = np.where(hours.dayofweek.to_numpy() >= 5, -2600, 0)
     return 27500 + day + week + np.random.default_rng(4).normal(0, 160, len(hours))
 
 
 def _versions(session: Session, models: Path, at: pd.Timestamp) -> None:
     champion = None
-    for number, (family, mae, days) in enumerate([("ridge", 402.0, 60), ("boosting", 318.0, 32), ("boosting", 305.0, 3)], 1):
+    for number, (family, mae, days) in enumerate(
+        [("ridge", 402.0, 60), ("boosting", 318.0, 32), ("boosting", 305.0, 3)], 1
+    ):
         when, run_id = at - timedelta(days=days), f"train{number:07d}"
         artifact = registry.store(
             {"state": {}, "calibration": {}, "naive_calibration": {}}, folder=models, name=f"{TARGET}/{run_id}"
@@ -118,14 +123,32 @@ def _facts(session: Session, hours: pd.DatetimeIndex, truth: np.ndarray, at: pd.
         }),
     )  # fmt: skip
     for series in SERIES:
-        ahead = pd.date_range(hours[-48], hours[-1] + timedelta(hours=0 if series == TARGET else 12), freq="5min" if series == TARGET else "h").as_unit("us")
+        ahead = pd.date_range(
+            hours[-48],
+            hours[-1] + timedelta(hours=0 if series == TARGET else 12),
+            freq="5min" if series == TARGET else "h",
+        ).as_unit("us")
         if series == "demo.temperature":
             ahead = ahead[ahead <= hours[-1] - timedelta(hours=9)]
         session.append(
             "raw",
-            pd.DataFrame({"series": series, "valid_at": ahead, "value": 20000.0, "made_at": at, "seen_at": at, "source": "demo", "run_id": "ingest000001"}),
+            pd.DataFrame(
+                {
+                    "series": series,
+                    "valid_at": ahead,
+                    "value": 20000.0,
+                    "made_at": at,
+                    "seen_at": at,
+                    "source": "demo",
+                    "run_id": "ingest000001",
+                }
+            ),
         )
-        outcome, message = ("transient", "demo: the source did not answer within 30 s; it is asked again next time.") if series == "demo.temperature" else ("ok", "")
+        outcome, message = (
+            ("transient", "demo: the source did not answer within 30 s; it is asked again next time.")
+            if series == "demo.temperature"
+            else ("ok", "")
+        )
         session.append(
             "fetches",
             pd.DataFrame([{
@@ -150,7 +173,11 @@ def _forecasts(session: Session, hours: pd.DatetimeIndex, truth: np.ndarray, at:
     for issuer, spread in {"sextant": width, "naive": width * 2.6, "operator": width * 1.3}.items():
         point = grid["truth"] + rng.normal(0, 1, len(grid)) * spread
         bands = {name: point + Z[name] * width if issuer == "sextant" or name == "p50" else np.nan for name in LEVELS}
-        version = np.where(grid["origin"] < at - timedelta(days=3), f"{TARGET}-v2", f"{TARGET}-v3") if issuer == "sextant" else issuer
+        version = (
+            np.where(grid["origin"] < at - timedelta(days=3), f"{TARGET}-v2", f"{TARGET}-v3")
+            if issuer == "sextant"
+            else issuer
+        )
         parts.append(grid.assign(issuer=issuer, version_id=version, status="ok", reason="", **bands))
     rows = pd.concat(parts, ignore_index=True)
     _mark(rows, origins[-60], "fallback", "stale data: the last 2 hours of actuals are missing")
@@ -172,7 +199,9 @@ def _write_forecasts(session: Session, rows: pd.DataFrame, at: pd.Timestamp, *, 
     done = shared[(shared["valid_at"] <= last) & shared["p50"].notna()]
     error = done["p50"] - done["truth"]
     in_band = done["truth"].between(done["p10"], done["p90"]).astype(object).where(done["p10"].notna(), None)
-    scores = done[["target", "origin", "horizon", "valid_at", "issuer", "version_id", "mode", "status", "p50", "run_id"]]
+    scores = done[
+        ["target", "origin", "horizon", "valid_at", "issuer", "version_id", "mode", "status", "p50", "run_id"]
+    ]
     session.append(
         "accuracy",
         scores.assign(actual=done["truth"], actual_known_at=done["valid_at"] + timedelta(hours=1, minutes=8), error=error,
@@ -180,7 +209,14 @@ def _write_forecasts(session: Session, rows: pd.DataFrame, at: pd.Timestamp, *, 
     )  # fmt: skip
     newest = shared[(shared["issuer"] == "sextant") & (shared["origin"] >= last - timedelta(hours=3))]
     features = newest[["target", "origin", "horizon", "valid_at", "mode", "run_id"]].assign(
-        feature_set="fs1", as_of=newest["made_at"], level=1.0, naive=1.0, operator=1.0, stale_hours=0, filled_hours=0, written_at=at
+        feature_set="fs1",
+        as_of=newest["made_at"],
+        level=1.0,
+        naive=1.0,
+        operator=1.0,
+        stale_hours=0,
+        filled_hours=0,
+        written_at=at,
     )
     features["values"] = [[1.0, 2.0]] * len(features)
     session.append("features", features)
@@ -192,10 +228,23 @@ def _runs(session: Session, at: pd.Timestamp) -> None:
     for back in range(30):
         for place, (job, took) in enumerate(chain):
             start = (at - timedelta(hours=back, minutes=5 - place)).to_pydatetime()
-            rows.append(_run(job, start, took, "skipped" if back % 4 == 3 and job != "ingest" else "succeeded", f"{job}{back:07d}"))
-    rows[10] |= {"state": "failed", "error": "Transient: demo: the source did not answer within 30 s; it is asked again next time."}
+            rows.append(
+                _run(
+                    job,
+                    start,
+                    took,
+                    "skipped" if back % 4 == 3 and job != "ingest" else "succeeded",
+                    f"{job}{back:07d}",
+                )
+            )
+    rows[10] |= {
+        "state": "failed",
+        "error": "Transient: demo: the source did not answer within 30 s; it is asked again next time.",
+    }
     for number, days in enumerate((60, 32, 3), 1):
-        rows.append(_run("train", (at - timedelta(days=days)).to_pydatetime(), 214.0, "succeeded", f"train{number:07d}"))
+        rows.append(
+            _run("train", (at - timedelta(days=days)).to_pydatetime(), 214.0, "succeeded", f"train{number:07d}")
+        )
     session.append("job_runs", run_frame(rows))
 
 
@@ -208,10 +257,26 @@ def _run(job: str, start: datetime, took_s: float, state: str, run_id: str) -> d
 
 
 def _audit(at: pd.Timestamp) -> pd.DataFrame:
-    row = {"actor": "local", "role": "admin", "action": "retrain", "subject": TARGET, "reason": "new meters since Monday"}
-    outcomes = [("started", 3, {}), ("ok", 3, {"run_id": "train0000003"}), ("denied", 30, {"error": "retrain needs the role operator"})]
+    row = {
+        "actor": "local",
+        "role": "admin",
+        "action": "retrain",
+        "subject": TARGET,
+        "reason": "new meters since Monday",
+    }
+    outcomes = [
+        ("started", 3, {}),
+        ("ok", 3, {"run_id": "train0000003"}),
+        ("denied", 30, {"error": "retrain needs the role operator"}),
+    ]
     rows = [
-        row | {"audit_id": f"a{place}", "acted_at": at - timedelta(days=days) + timedelta(milliseconds=place), "outcome": outcome, "detail": json.dumps(detail)}
+        row
+        | {
+            "audit_id": f"a{place}",
+            "acted_at": at - timedelta(days=days) + timedelta(milliseconds=place),
+            "outcome": outcome,
+            "detail": json.dumps(detail),
+        }
         for place, (outcome, days, detail) in enumerate(outcomes)
     ]
     frame = pd.DataFrame(rows)

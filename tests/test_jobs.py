@@ -255,10 +255,7 @@ def test_a_promotion_decided_on_a_stale_premise_is_written_as_refused(full: Desk
             now=full.now,
         )
     assert not promoted
-    assert (
-        "became demo.load-v1 meanwhile"
-        in ask(full, "SELECT * FROM promotions ORDER BY number").reason.iloc[-1]
-    )
+    assert "became demo.load-v1 meanwhile" in ask(full, "SELECT * FROM promotions ORDER BY number").reason.iloc[-1]
 
 
 def test_a_revised_actual_is_scored_again_and_both_scores_are_kept(full: Desk) -> None:

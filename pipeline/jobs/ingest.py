@@ -140,13 +140,18 @@ def _changed(session: Session, series: Series, good: pd.DataFrame) -> pd.DataFra
 
 
 def _stamped(changed: pd.DataFrame, series: Series, now: datetime) -> pd.DataFrame:
-    """Where the provider does not say when a value was made: a first measured value when its series'
-    delay was over, everything else when we saw it."""
+    """Give each row its `made_at`.
+
+    A first measured value that does not say was published when its series' delay was over; a revised one
+    is of the moment we saw it, whatever the provider says, or it would seem known from the beginning.
+    """
     seen = pd.Series(pd.Timestamp(now), index=changed.index)
-    published = changed["valid_at"] + series.cadence + series.delay
-    published = published.where(published < seen, seen)
-    assumed = published.where(~changed["revised"].astype(bool), seen) if series.kind == "measured" else seen
-    made_at = changed["made_at"].fillna(assumed).astype("datetime64[us, UTC]")
+    made_at = changed["made_at"]
+    if series.kind == "measured":
+        published = changed["valid_at"] + series.cadence + series.delay
+        made_at = made_at.fillna(published.where(published < seen, seen))
+        made_at = made_at.where(~changed["revised"].astype(bool), seen)
+    made_at = made_at.fillna(seen).astype("datetime64[us, UTC]")
     return changed.drop(columns="revised").assign(made_at=made_at)
 
 

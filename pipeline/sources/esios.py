@@ -20,6 +20,7 @@ from pipeline.sources.base import Window
 from pipeline.sources.http import client_for
 
 ZONE = "Europe/Madrid"
+QUARTER = timedelta(minutes=15)
 PENINSULA = 8741
 SPAIN = 3
 # Market prices are published by country; everything else we read is peninsular.
@@ -92,9 +93,10 @@ def parse(body: bytes, *, series: Series, indicator: str, geo: int) -> pd.DataFr
         geos = sorted({str(row["geo_id"]) for row in rows})
         raise _changed(series, f"no rows of geography {geo}, only of {', '.join(geos)}")
     try:
-        return _coarsened(points(series.id, kept), series)
+        found = points(series.id, kept)
     except ValueError as error:
         raise _changed(series, str(error)) from error
+    return _coarsened(found, series)
 
 
 def _rows(document: Any, series: Series, indicator: str) -> list[dict[str, Any]]:
@@ -110,23 +112,22 @@ def _rows(document: Any, series: Series, indicator: str) -> list[dict[str, Any]]
 
 
 def _coarsened(found: pd.DataFrame, series: Series) -> pd.DataFrame:
-    """Days with rows between the series' slots -> means of complete slots; other days unchanged.
+    """Local days with rows on the quarter-hour grid -> means of complete slots; all other rows unchanged.
 
     Decided by local day because the price grid changed at a local midnight: 24 rows on 2024-12-31, 96 the day
     after. Repeated rows count once (the last); one null makes the slot null.
     """
-    slot = found["valid_at"].dt.floor(series.cadence)
-    day = found["valid_at"].dt.tz_convert(ZONE).dt.date
-    fine = day.isin(set(day[found["valid_at"] != slot]))
+    valid_at = found["valid_at"]
+    slot, day = valid_at.dt.floor(series.cadence), valid_at.dt.tz_convert(ZONE).dt.date
+    quarterly = (valid_at == valid_at.dt.floor(QUARTER)) & (series.cadence > QUARTER)
+    fine = quarterly & day.isin(set(day[quarterly & (valid_at != slot)]))
     if not fine.any():
         return found
-    rows = found[fine].drop_duplicates("valid_at", keep="last").sort_values("valid_at")
-    step = rows["valid_at"].diff().min()
-    groups = rows.groupby(rows["valid_at"].dt.floor(series.cadence))["value"]
-    whole = groups.size() == series.cadence // step
-    means = groups.mean(skipna=False)[whole]
-    made = pd.DataFrame({"series": series.id, "valid_at": means.index, "value": means.to_numpy()})
-    return pd.concat([found[~fine], made.assign(made_at=pd.NaT).astype(found.dtypes)], ignore_index=True)
+    rows = found[fine].drop_duplicates("valid_at", keep="last")
+    groups = rows.groupby(slot)["value"]
+    means = groups.mean(skipna=False)[groups.size() == series.cadence // QUARTER]
+    whole = rows[rows["valid_at"].isin(means.index)]
+    return pd.concat([found[~fine], whole.assign(value=whole["valid_at"].map(means))], ignore_index=True)
 
 
 def _changed(series: Series, what: str) -> SchemaChanged:
