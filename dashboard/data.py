@@ -127,14 +127,14 @@ def freshness(source: Desk, target: Target, now: datetime) -> Freshness:
 def behind(series: Series, newest: datetime | None, now: datetime) -> bool:
     """Whether a series lacks values that should have been published by `now`.
 
-    Measured values are due `delay` after their interval, forecasts must reach beyond now; both with an
-    interval (at least a quarter of an hour) to spare.
+    A measured value is due `delay` after its interval and a quarter of an hour to fetch it; forecasts and
+    prices must reach beyond now.
     """
     if newest is None:
         return True
-    spare = max(series.cadence, timedelta(minutes=15))
-    due = now - series.cadence - series.delay if series.kind == "measured" else now
-    return newest < due - spare
+    if series.kind != "measured":
+        return newest < now
+    return now > newest + 2 * series.cadence + series.delay + timedelta(minutes=15)
 
 
 def moment(value: Any) -> datetime | None:

@@ -5,8 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-NONE = "–"  # noqa: RUF001
+NONE = "\u2013"
 MINUS = "\u2212"
+BAND = f"P10{NONE}P90"
 
 
 def number(value: float | None, digits: int = 0) -> str:
@@ -25,7 +26,7 @@ def signed(value: float | None, digits: int = 0) -> str:
 
 def percent(share: float | None) -> str:
     """0.812 -> '81 %'."""
-    return NONE if share is None or pd.isna(share) else f"{share:.0%}".replace("%", " %")
+    return NONE if share is None or pd.isna(share) else f"{number(share * 100)} %"
 
 
 def local(moment: datetime, zone: str) -> datetime:
@@ -67,8 +68,10 @@ def age(since: datetime | None, now: datetime) -> str:
     """'just now', '12 min ago', '3 h 06 min ago', '4 days ago'; nothing -> 'never'."""
     if since is None or pd.isna(since):
         return "never"
-    passed = now - pd.Timestamp(since).to_pydatetime()
-    return "just now" if passed < timedelta(minutes=1) else f"{span(passed.total_seconds())} ago"
+    minutes = (now - pd.Timestamp(since).to_pydatetime()) // timedelta(minutes=1)
+    if minutes < 1:
+        return "just now"
+    return f"{minutes} min ago" if minutes < 60 else f"{span(minutes * 60)} ago"
 
 
 def span(seconds: float | None) -> str:

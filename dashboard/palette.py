@@ -20,6 +20,7 @@ class Palette:
     naive: str
     bar: str
     outside: str
+    warning: str
     future: str
 
 
@@ -37,6 +38,7 @@ LIGHT = Palette(
     naive="#C05F00",
     bar="#9AA7B5",
     outside="#D9730D",
+    warning="#B04A00",
     future="rgba(11,95,165,0.05)",
 )
 DARK = Palette(
@@ -53,6 +55,7 @@ DARK = Palette(
     naive="#F0A04B",
     bar="#5B6B7B",
     outside="#F0A04B",
+    warning="#F0A04B",
     future="rgba(90,176,242,0.06)",
 )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
@@ -19,6 +20,8 @@ from pipeline.errors import Busy, Held, SextantError
 from pipeline.markets import Target
 
 WATCH_S = 15
+ROW_PX = 36
+WARNING_SIGNS, GOOD_SIGNS = "▲⊘", "●◐★"
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 4.2rem; padding-bottom: 3rem; max-width: 1360px}
 [data-testid="stMetricValue"] {font-weight: 650; font-variant-numeric: tabular-nums; line-height: 1.25}
@@ -73,13 +76,15 @@ def page(title: str) -> Iterator[Frame]:
     except SextantError as error:
         st.error(str(error), icon=":material/settings_alert:")
         st.stop()
-    now, target = desk.clock(), _target(desk)
+    now = desk.clock()
     top = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
+    row = st.container(horizontal=True, vertical_alignment="center", gap="medium")
+    with row:
+        target = _title(desk, title)
     badges = top.container(horizontal=True, gap="small", width="content", vertical_alignment="center")
     with top.container(horizontal=True, gap="small", width="content", vertical_alignment="center"):
         zone = _clock_switch(target)
         user = _user_menu(desk)
-    _title(desk, title, target)
     fresh = _freshness(desk, target, now, badges, zone)
     yield Frame(desk, target, fresh, user, now, zone, palette.of(st.context.theme.type))
     if desk.late():
@@ -117,6 +122,43 @@ def empty(title: str, hint: str, icon: str = ":material/inbox:") -> None:
         st.space("small")
 
 
+def table(
+    frame: pd.DataFrame,
+    columns: dict[str, Any],
+    *,
+    colours: Palette,
+    alt: str,
+    states: tuple[str, ...] = (),
+    rows: int = 12,
+    key: str | None = None,
+) -> int | None:
+    """Draw a table of at most `rows` visible rows; a cell of `states` that begins with a warning sign stands out.
+
+    With a `key` one row can be chosen; returns its position.
+    """
+
+    def colour(cell: Any) -> str:
+        if cell[:1] in WARNING_SIGNS:
+            return f"color: {colours.warning}; font-weight: 600"
+        return f"color: {colours.forecast}" if cell[:1] in GOOD_SIGNS else ""
+
+    event: Any = st.dataframe(
+        frame.style.map(colour, subset=list(states)) if states else frame,
+        hide_index=True,
+        column_config=columns,
+        column_order=list(columns),
+        height="content" if len(frame) <= rows else ROW_PX * (rows + 1) + ROW_PX // 2,
+        row_height=ROW_PX,
+        alt=alt,
+        key=key,
+        placeholder=formats.NONE,
+        on_select="rerun" if key else "ignore",
+        selection_mode="single-row",
+    )
+    chosen = event.selection.rows if key else []
+    return int(chosen[0]) if chosen and chosen[0] < len(frame) else None
+
+
 def draw(figure: go.Figure, *, key: str, alt: str) -> None:
     """Show a figure as the page's own, without Plotly's toolbar."""
     st.plotly_chart(figure, theme=None, key=key, alt=alt, config={"displayModeBar": False, "responsive": True})
@@ -131,37 +173,37 @@ def attempt(action: Callable[[], str]) -> str:
     return ""
 
 
-def _target(desk: Desk) -> Target:
-    targets = desk.targets
+def _title(desk: Desk, title: str) -> Target:
+    """Draw the title beside the choice of target; several markets are named in the choice, one in the title."""
+    targets = list(desk.targets.values())
+    several = len(desk.markets) > 1
+    st.title(title if several else f"{title}, {desk.markets[targets[0].market].name}", anchor=False, width="content")
     if len(targets) == 1:
-        return next(iter(targets.values()))
-    # Drawn by _title; the state is known before, so that the badges can go first.
-    chosen = st.session_state.get("target") or st.query_params.get("target")
-    return targets.get(chosen or "", next(iter(targets.values())))
-
-
-def _title(desk: Desk, title: str, target: Target) -> None:
-    market = desk.markets[target.market]
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.title(f"{title}, {market.name}", anchor=False, width="content")
-        if len(desk.targets) > 1:
-            st.segmented_control(
-                "Target",
-                list(desk.targets),
-                format_func=lambda one: desk.targets[one].title,
-                default=target.id,
-                required=True,
-                key="target",
-                label_visibility="collapsed",
-            )
-        else:
-            st.badge(f"{target.title} · {target.series.unit}", color="gray")
+        st.badge(f"{targets[0].title} · {targets[0].series.unit}", color="gray")
+        return targets[0]
+    names = {f"{desk.markets[one.market].name} {one.title}" if several else one.title: one for one in targets}
+    chosen = st.segmented_control(
+        "Target",
+        list(names),
+        default=next(iter(names)),
+        required=True,
+        key="target",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    return names.get(chosen or "", targets[0])
 
 
 def _clock_switch(target: Target) -> str:
     city = formats.city(target.zone)
     chosen = st.segmented_control(
-        "Clock", [city, "UTC"], default=city, required=True, key="clock", bind="query-params", label_visibility="collapsed"
+        "Clock",
+        [city, "UTC"],
+        default=city,
+        required=True,
+        key="clock",
+        bind="query-params",
+        label_visibility="collapsed",
     )
     return "UTC" if chosen == "UTC" else target.zone
 

@@ -55,6 +55,23 @@ def usual_as_of(origins: Times, target: Target) -> Times:
     return times
 
 
+def earliest_as_of(origins: Times, target: Target, known: History) -> Times:
+    """When each origin could first be issued: at its usual moment, or once its hour became known if that was later.
+
+    Hours that came late (an outage, a desk switched off over night) are still lessons: their rows hold
+    nothing that is valid after T.
+    """
+    order = np.lexsort((known.known_at, known.valid_at))
+    hours, first = np.unique(known.valid_at[order].astype("datetime64[h]"), return_index=True)
+    moments = known.known_at[order][first].astype("datetime64[us]")
+    usual = usual_as_of(origins, target)
+    place = np.searchsorted(hours, origins)
+    there = (place < len(hours)) & (hours[np.minimum(place, len(hours) - 1)] == origins)
+    late = np.where(there, moments[np.minimum(place, len(hours) - 1)], usual)
+    times: Times = np.maximum(usual, late)
+    return times
+
+
 def as_hours(first: datetime, last: datetime) -> Times:
     """Every hour of [first, last], datetime64[h]; both aware."""
     start, end = (np.datetime64(pd.Timestamp(t).tz_convert("UTC").tz_localize(None), "h") for t in (first, last))

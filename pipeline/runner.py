@@ -15,7 +15,7 @@ import pandas as pd
 from pipeline.errors import JobRunning, SextantError
 from pipeline.markets import Market
 from pipeline.settings import Settings
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import Session, Warehouse
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
@@ -130,12 +130,8 @@ class Runner:
 
     def _record(self, row: dict[str, Any], *, bury: str | None = None) -> None:
         with self.warehouse.write() as session:
-            frame = session.ask("open_runs")
             if bury is not None:
-                # We hold the job's lock, so whoever claims to be running it is dead.
-                dead = frame[(frame.state == "running") & (frame.job == bury) & (frame.run_id != row["run_id"])]
-                if len(dead):
-                    session.upsert("job_runs", _buried(dead, self.clock()))
+                _bury(session, bury, self.clock())
             session.upsert("job_runs", _frame([row]))
 
     def sweep(self, jobs: Iterable[str]) -> int:
@@ -144,10 +140,7 @@ class Runner:
         for name in jobs:
             try:
                 with self.warehouse.job_lock(name), self.warehouse.write() as session:
-                    frame = session.ask("open_runs")
-                    dead = frame[(frame.state == "running") & (frame.job == name)]
-                    if len(dead):
-                        buried += session.upsert("job_runs", _buried(dead, self.clock()))
+                    buried += _bury(session, name, self.clock())
             except JobRunning:
                 continue
         return buried
@@ -218,6 +211,13 @@ def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     for name in ("pid", "rows_in", "rows_out"):
         frame[name] = frame[name].astype("Int64")
     return frame
+
+
+def _bury(session: Session, job: str, now: datetime) -> int:
+    """Mark the running rows of `job` failed. The caller holds the job's lock, so whoever claims to run it is dead."""
+    frame = session.ask("open_runs")
+    dead = frame[(frame["state"] == "running") & (frame["job"] == job)]
+    return session.upsert("job_runs", _buried(dead, now)) if len(dead) else 0
 
 
 def _buried(dead: pd.DataFrame, now: datetime) -> pd.DataFrame:

@@ -87,7 +87,7 @@ def gather(warehouse: Warehouse, target: Target, *, as_of: datetime) -> Lesson:
             )
         first, last = history.valid_at.min() + np.timedelta64(WINDOW_HOURS, "h"), history.valid_at.max()
         origins: Times = np.arange(first, last + 1)
-        built = inputs.built(session, target, origins, inputs.usual_as_of(origins, target))
+        built = inputs.built(session, target, origins, inputs.earliest_as_of(origins, target, history))
     whole = np.flatnonzero(built.stale_hours == 0)
     built = _rows(built, whole)
     actuals = features.training_actuals(history, built.batch.origins, as_of=np.datetime64(_naive(as_of), "us"))

@@ -106,7 +106,9 @@ class Watched:
         ]
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not message.text.startswith(HARMLESS):
+        # Streamlit looks for its own end points below the page's path first; those answers are 404.
+        probing = "/_stcore/" in (message.location or {}).get("url", "")
+        if message.type in ("error", "warning") and not probing and not message.text.startswith(HARMLESS):
             self.problems.append(f"console {message.type}: {message.text}")
 
     def _request(self, request: Request) -> None:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 
@@ -83,7 +82,8 @@ def _versions(session: Session, models: Path, at: pd.Timestamp) -> None:
         session.append("backtests", _scores(run_id, mae, when))
         registry.decide(
             session, target=TARGET, version_id=version_id, expected=champion, kind="train", promote=True, actor="train",
-            reason="sound and not clearly worse than the champion", evidence={"hold_out_mae": mae}, now=when.to_pydatetime(),
+            reason="sound and not clearly worse than the champion", evidence={"hold_out_mae": mae},
+            now=when.to_pydatetime(),
             run_id=run_id,
         )  # fmt: skip
         champion = version_id
@@ -91,9 +91,12 @@ def _versions(session: Session, models: Path, at: pd.Timestamp) -> None:
 
 def _version(family: str, when: pd.Timestamp, run_id: str, artifact: registry.Artifact, number: int) -> dict[str, Any]:
     return {
-        "target": TARGET, "family": family, "created_at": when, "as_of": when, "trained_from": when - timedelta(days=1000),
-        "trained_to": when - timedelta(hours=2), "data_hash": f"{number}f3a" * 16, "n_rows": 24000 + number, "feature_set": "fs1",
-        "params": {}, "metrics": {}, "libraries": {"numpy": "2"}, "code_commit": "9f31c2e0aa11", "artifact": artifact.path,
+        "target": TARGET, "family": family, "created_at": when, "as_of": when,
+        "trained_from": when - timedelta(days=1000),
+        "trained_to": when - timedelta(hours=2), "data_hash": f"{number}f3a" * 16, "n_rows": 24000 + number,
+        "feature_set": "fs1",
+        "params": {}, "metrics": {}, "libraries": {"numpy": "2"}, "code_commit": "9f31c2e0aa11",
+        "artifact": artifact.path,
         "sha256": artifact.sha256, "seed": 7, "run_id": run_id,
     }  # fmt: skip
 
@@ -102,9 +105,12 @@ def _scores(run_id: str, mae: float, when: pd.Timestamp) -> pd.DataFrame:
     better = {"boosting": 1.0, "ridge": 1.25, "forest_recursive": 1.1, "naive": 2.4}
     rows = [
         {
-            "run_id": run_id, "target": TARGET, "family": family, "horizon": h, "window_start": when - timedelta(days=28),
-            "window_end": when, "n": 672, "mae": mae * worse * (0.55 + 0.13 * h), "rmse": mae * worse * (0.7 + 0.17 * h),
-            "mape": 0.01 * worse * h, "bias": 12.0 * (h - 3), "mase": 0.3 * worse * (0.5 + 0.14 * h), "pinball_loss": 80.0,
+            "run_id": run_id, "target": TARGET, "family": family, "horizon": h,
+            "window_start": when - timedelta(days=28),
+            "window_end": when, "n": 672, "mae": mae * worse * (0.55 + 0.13 * h),
+            "rmse": mae * worse * (0.7 + 0.17 * h),
+            "mape": 0.01 * worse * h, "bias": 12.0 * (h - 3), "mase": 0.3 * worse * (0.5 + 0.14 * h),
+            "pinball_loss": 80.0,
             "coverage": 0.8 + 0.01 * (h - 3), "scored_at": when,
         }
         for family, worse in better.items()
@@ -118,7 +124,8 @@ def _facts(session: Session, hours: pd.DatetimeIndex, truth: np.ndarray, at: pd.
     session.append(
         "actuals",
         pd.DataFrame({
-            "target": TARGET, "valid_at": hours, "value": truth, "last_05": truth, "last_15": truth, "last_30": truth, "n": 12,
+            "target": TARGET, "valid_at": hours, "value": truth, "last_05": truth, "last_15": truth,
+            "last_30": truth, "n": 12,
             "known_at": known, "written_at": at, "run_id": "actuals00001",
         }),
     )  # fmt: skip
@@ -152,8 +159,10 @@ def _facts(session: Session, hours: pd.DatetimeIndex, truth: np.ndarray, at: pd.
         session.append(
             "fetches",
             pd.DataFrame([{
-                "series": series, "source": "demo", "window_start": at - timedelta(hours=3), "window_end": at, "outcome": outcome,
-                "rows_new": 12, "rows_revised": 1, "rows_same": 23, "rows_quarantined": 0, "message": message, "seen_at": at, "run_id": "ingest000001",
+                "series": series, "source": "demo", "window_start": at - timedelta(hours=3), "window_end": at,
+                "outcome": outcome,
+                "rows_new": 12, "rows_revised": 1, "rows_same": 23, "rows_quarantined": 0, "message": message,
+                "seen_at": at, "run_id": "ingest000001",
             }]),
         )  # fmt: skip
 
@@ -204,7 +213,8 @@ def _write_forecasts(session: Session, rows: pd.DataFrame, at: pd.Timestamp, *, 
     ]
     session.append(
         "accuracy",
-        scores.assign(actual=done["truth"], actual_known_at=done["valid_at"] + timedelta(hours=1, minutes=8), error=error,
+        scores.assign(actual=done["truth"], actual_known_at=done["valid_at"] + timedelta(hours=1, minutes=8),
+        error=error,
                       in_band=in_band, pinball_loss=error.abs() / 2, scored_at=at),
     )  # fmt: skip
     newest = shared[(shared["issuer"] == "sextant") & (shared["origin"] >= last - timedelta(hours=3))]
@@ -251,8 +261,10 @@ def _runs(session: Session, at: pd.Timestamp) -> None:
 def _run(job: str, start: datetime, took_s: float, state: str, run_id: str) -> dict[str, Any]:
     row = new_run(job, by="scheduler", reason="", args={}, now=start)
     return row | {
-        "run_id": run_id, "state": state, "started_at": start, "heartbeat_at": start, "ended_at": start + timedelta(seconds=took_s),
-        "pid": 4242, "rows_in": 1200, "rows_out": 0 if state == "skipped" else 48, "log": f"{start:%Y-%m-%d %H:%M:%S}Z {job}: 48 rows",
+        "run_id": run_id, "state": state, "started_at": start, "heartbeat_at": start,
+        "ended_at": start + timedelta(seconds=took_s),
+        "pid": 4242, "rows_in": 1200, "rows_out": 0 if state == "skipped" else 48,
+        "log": f"{start:%Y-%m-%d %H:%M:%S}Z {job}: 48 rows",
     }  # fmt: skip
 
 

@@ -80,8 +80,7 @@ def spain(first: str, last: str) -> tuple[History, Versions]:
         pytest.skip(f"REAL DATA ABSENT: {SPAIN.name} is not beside the repository; the real-data test did not run")
     points = pd.read_parquet(SPAIN, columns=["ts_utc", "load_mw", "forecast_mw"])
     stamp = pd.to_datetime(points["ts_utc"], utc=True)
-    points = points.assign(ts_utc=stamp)[(stamp >= first) & (stamp < last)].sort_values("ts_utc")
-    points["valid_at"] = points["ts_utc"].dt.floor("h")
+    points = points.assign(ts_utc=stamp, valid_at=stamp.dt.floor("h"))[(stamp >= first) & (stamp < last)]
     load = points.dropna(subset=["load_mw"])
     rows = load.groupby("valid_at")["load_mw"].agg(value="mean", n="count")
     for name, minute in (("last_05", 55), ("last_15", 45), ("last_30", 30)):

@@ -1,7 +1,7 @@
 """An independent, slow reading of the feature recipe: dictionaries and one hour at a time, for the tests."""
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -21,7 +21,7 @@ Known = dict[datetime, tuple[float, ...]]
 
 def moment(stamp: np.datetime64) -> datetime:
     """numpy -> aware UTC."""
-    return stamp.astype("datetime64[us]").item().replace(tzinfo=timezone.utc)
+    return stamp.astype("datetime64[us]").item().replace(tzinfo=UTC)
 
 
 def known_versions(history: History, origin: datetime, as_of: datetime) -> Known:
@@ -56,7 +56,7 @@ def shown(at: datetime) -> datetime:
 
 def hour_showing(clock: datetime) -> datetime:
     """UTC hour at which the local clock shows `clock`: the first if twice, the one that took its place if never."""
-    return clock.replace(tzinfo=PLACE, fold=0).astimezone(timezone.utc)
+    return clock.replace(tzinfo=PLACE, fold=0).astimezone(UTC)
 
 
 def day_type(day: date) -> str:

@@ -1,6 +1,6 @@
 """calendars: the local clock and back again, day types and holidays."""
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -31,7 +31,7 @@ def _clock(first: str, last: str, zone: str = MADRID) -> Clock:
     st.sampled_from([MADRID, "America/Los_Angeles", "Australia/Melbourne", "UTC", "Etc/GMT-10"]),
 )
 def test_the_local_clock_is_that_of_the_standard_library(hour: int, zone: str) -> None:
-    utc = datetime(1990, 1, 1, tzinfo=timezone.utc) + timedelta(hours=hour)
+    utc = datetime(1990, 1, 1, tzinfo=UTC) + timedelta(hours=hour)
     local = utc.astimezone(ZoneInfo(zone))
     stamp = np.datetime64(utc.replace(tzinfo=None), "h")
     clock = Clock.over(stamp - 30, stamp + 30, zone=zone)

@@ -301,7 +301,7 @@ def test_history_is_read_from_the_columns_of_the_table() -> None:
         {
             "valid_at": pd.to_datetime(["2024-03-01T10:00:00+01:00"], utc=True),
             "known_at": pd.to_datetime(["2024-03-01T10:12:13.5+00:00"], utc=True),
-            **dict.fromkeys(FIELDS, [1.0]),
+            **{key: [1.0] for key in FIELDS},
         }
     )
     read = History.of(frame)

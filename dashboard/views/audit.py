@@ -45,10 +45,11 @@ def _rows(frame: Frame) -> None:
         "reason": st.column_config.TextColumn("Why", width="large"),
         "detail": st.column_config.TextColumn("Detail", width="large"),
     }
-    height = min(38 * (len(table) + 1) + 2, 720)
-    st.dataframe(table, hide_index=True, column_config=columns, height=height, row_height=38, alt="Audit log, newest first")
+    ui.table(table, columns, colours=frame.palette, states=("outcome",), rows=18, alt="Audit log, newest first")
     shown = f"The newest {SHOWN:,} rows. " if len(rows) == SHOWN else ""
-    st.caption(f"{shown}An action writes 'started' before it begins and how it ended after; a lone 'started' was interrupted.")
+    st.caption(
+        f"{shown}An action writes 'started' before it begins and how it ended after; a lone 'started' was interrupted."
+    )
 
 
 if __name__ == "__main__":

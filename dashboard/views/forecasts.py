@@ -2,11 +2,12 @@
 
 import io
 from datetime import timedelta
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, formats, ui
+from dashboard import charts, fan, formats, ui
 from dashboard.data import this_hour
 from dashboard.ui import Frame
 
@@ -45,7 +46,7 @@ def _now(frame: Frame, issue: pd.DataFrame) -> None:
 def _record(frame: Frame, issue: pd.DataFrame) -> None:
     until = this_hour(frame.now) + timedelta(hours=1)
     scores = frame.ask("page_accuracy", target=frame.target.id, since=until - MONTH, until=until)
-    left, right = st.columns([3, 2], gap="medium")
+    left, right = st.columns([5, 3], gap="medium")
     with left, ui.panel():
         _table(frame, issue, scores)
     with right, ui.panel():
@@ -65,7 +66,8 @@ def _banners(frame: Frame, issue: pd.DataFrame) -> None:
         st.error(f"The forecast is withheld: {first.reason}.", icon=ICONS["withheld"])
     elif first.status == "fallback":
         st.warning(
-            f"This is a fallback, not the champion's forecast: {first.reason}. Shown is the naive forecast with its own band.",
+            f"This is a fallback, not the champion's forecast: {first.reason}. "
+            "Shown is the naive forecast with its own band.",
             icon=ICONS["fallback"],
         )
 
@@ -77,7 +79,7 @@ def _cards(frame: Frame, issue: pd.DataFrame) -> None:
                 _card(frame, row)
 
 
-def _card(frame: Frame, row: pd.Series) -> None:
+def _card(frame: Frame, row: Any) -> None:
     label = f"T+{row.horizon} · {formats.hour(row.valid_at, frame.zone)}"
     if row.valid_at + timedelta(hours=1) <= frame.now:
         label += " · passed"
@@ -96,10 +98,12 @@ def _card(frame: Frame, row: pd.Series) -> None:
     st.caption(_band(frame, row))
 
 
-def _band(frame: Frame, row: pd.Series) -> str:
+def _band(frame: Frame, row: Any) -> str:
     if pd.isna(row.p10):
         return f"no band · {frame.unit}"
-    return f"{formats.number(row.p10, frame.digits)} – {formats.number(row.p90, frame.digits)} {frame.unit}"  # noqa: RUF001
+    return (
+        f"{formats.number(row.p10, frame.digits)} {formats.NONE} {formats.number(row.p90, frame.digits)} {frame.unit}"
+    )
 
 
 def _fan(frame: Frame) -> None:
@@ -107,8 +111,10 @@ def _fan(frame: Frame) -> None:
     hours = frame.ask("page_fan", target=frame.target.id, since=since)
     if hours.empty:
         return
-    figure = charts.fan(hours, palette=frame.palette, zone=frame.zone, now=frame.now, unit=frame.unit)
-    ui.draw(figure, key="fan", alt=f"{frame.target.title}: actuals, newest and previous issue with their P10 to P90 band")
+    figure = fan.draw(hours, palette=frame.palette, zone=frame.zone, now=frame.now, unit=frame.unit)
+    ui.draw(
+        figure, key="fan", alt=f"{frame.target.title}: actuals, newest and previous issue with their P10 to P90 band"
+    )
 
 
 def _provenance(frame: Frame, issue: pd.DataFrame) -> None:
@@ -146,25 +152,37 @@ def _table(frame: Frame, issue: pd.DataFrame, scores: pd.DataFrame) -> None:
             "change": [formats.signed(value, frame.digits) for value in issue["change"]],
             "operator": issue["operator"],
             "mae": [own["mae"].get(h) if len(own) else None for h in issue["horizon"]],
-            "coverage": [own["coverage"].get(h) if len(own) else None for h in issue["horizon"]],
+            "coverage": [own["coverage"].get(h, float("nan")) * 100 if len(own) else None for h in issue["horizon"]],
             "n": [own["n"].get(h) if len(own) else None for h in issue["horizon"]],
         }
     )
-    st.dataframe(table, hide_index=True, column_config=_columns(frame), alt="Forecast of the next six hours", placeholder="–")  # noqa: RUF001
+    ui.table(table, _columns(frame), colours=frame.palette, alt="Forecast of the next six hours")
 
 
 def _columns(frame: Frame) -> dict[str, object]:
     number = f"%,.{frame.digits}f"
-    quantity = {name: st.column_config.NumberColumn(name.upper(), format=number) for name in ("p10", "p90")}
-    return quantity | {
-        "horizon": st.column_config.TextColumn("Horizon", width=62, pinned=True),
-        "hour": st.column_config.TextColumn(f"Hour, {frame.clock}"),
-        "p50": st.column_config.NumberColumn(f"P50, {frame.unit}", format=number),
-        "change": st.column_config.TextColumn("Δ last", alignment="right", help="Change against the previous issue"),
-        "operator": st.column_config.NumberColumn("Operator", format=number, help="The operator's forecast for the hour as it was known at issue"),
-        "mae": st.column_config.NumberColumn("MAE 30 d", format=number, help="Mean absolute error of the last 30 days"),
-        "coverage": st.column_config.ProgressColumn("In band, 30 d", format="percent", min_value=0, max_value=1, help="Share of actuals inside P10 to P90; 80 % is right"),
-        "n": st.column_config.NumberColumn("n", format="%,d", help="Scored forecasts behind MAE and share"),
+
+    def quantity(label: str, width: int, help_text: str | None = None) -> object:
+        return st.column_config.NumberColumn(label, format=number, width=width, help=help_text)
+
+    return {
+        "horizon": st.column_config.TextColumn("Horizon", width=64, pinned=True),
+        "hour": st.column_config.TextColumn(f"Hour, {frame.clock}", width=86),
+        "p50": quantity(f"P50, {frame.unit}", 78),
+        "p10": quantity("P10", 62),
+        "p90": quantity("P90", 62),
+        "change": st.column_config.TextColumn("Δ last", alignment="right", width=62, help="Against the previous issue"),
+        "operator": quantity("Operator", 74, "The operator's forecast for the hour as it was known at issue"),
+        "mae": quantity("MAE 30 d", 76, "Mean absolute error of the last 30 days"),
+        "coverage": st.column_config.ProgressColumn(
+            "In band, 30 d",
+            format="%.0f %%",
+            min_value=0,
+            max_value=100,
+            width=130,
+            help="Actuals inside P10 to P90; 80 % is right",
+        ),
+        "n": st.column_config.NumberColumn("n", format="%,d", width=48, help="Scored forecasts behind MAE and share"),
     }
 
 
@@ -192,10 +210,14 @@ def _downloads(frame: Frame, issue: pd.DataFrame) -> None:
 def _errors(frame: Frame, scores: pd.DataFrame) -> None:
     st.subheader(f"Mean absolute error, 30 days, {frame.unit}", anchor=False)
     if scores.empty:
-        ui.empty("Nothing is scored yet", "Forecasts are scored as soon as their hours are complete.", icon=":material/target:")
+        ui.empty(
+            "Nothing is scored yet",
+            "Forecasts are scored as soon as their hours are complete.",
+            icon=":material/target:",
+        )
         return
     ui.draw(
-        charts.mae_by_horizon(scores, palette=frame.palette, unit=frame.unit, height=262),
+        charts.mae_by_horizon(scores, palette=frame.palette, height=262),
         key="mae",
         alt="Mean absolute error by horizon for Sextant, the naive forecast and the operator",
     )

@@ -12,7 +12,6 @@ from dashboard.ui import Frame
 
 SHOWN = 300
 WEEK, DAY = timedelta(days=7), timedelta(days=1)
-ROW = 36
 STATES = {
     "queued": "◌ queued",
     "running": "◐ running",
@@ -60,7 +59,7 @@ def _sources(frame: Frame) -> None:
         "quarantined": st.column_config.NumberColumn("Quarantined, 24 h", format="%,d"),
         "rows": st.column_config.NumberColumn("Values stored", format="%,d"),
     }
-    _show(frame, table, columns, ["state", "outcome"], alt="Freshness of every series")
+    ui.table(table, columns, colours=frame.palette, states=("state", "outcome"), alt="Freshness of every series")
     for row in rows.itertuples():
         if row.message and row.outcome not in ("ok", "empty"):
             st.caption(f":material/info: {row.series}: {row.message}")
@@ -76,7 +75,9 @@ def _source(frame: Frame, series: Any, row: Any) -> dict[str, Any]:
         "asked": formats.age(data.moment(row.asked_at), frame.now) if row else "never",
         "outcome": OUTCOMES.get(row.outcome, formats.NONE) if row else formats.NONE,
         "source": data.word(row.source) or formats.NONE if row else formats.NONE,
-        "failed": f"{row.n_failed or 0:,.0f} of {row.n_asked or 0:,.0f}" if row and row.n_asked == row.n_asked else "0 of 0",
+        "failed": f"{row.n_failed or 0:,.0f} of {row.n_asked or 0:,.0f}"
+        if row and row.n_asked == row.n_asked
+        else "0 of 0",
         "quarantined": row.n_quarantined if row else 0,
         "rows": row.n if row else 0,
     }
@@ -94,7 +95,7 @@ def _jobs(frame: Frame) -> None:
             "started": [formats.stamp(at, frame.zone) for at in rows["started_at"]],
             "succeeded": [formats.age(data.moment(at), frame.now) for at in rows["succeeded_at"]],
             "median": [formats.span(value) for value in rows["median_s"]],
-            "good": rows["n_good"] / (rows["n_good"] + rows["n_failed"]).where(lambda n: n > 0),
+            "good": rows["good_percent"],
             "failed": rows["n_failed"],
             "error": rows["error"].fillna(""),
         }
@@ -105,11 +106,11 @@ def _jobs(frame: Frame) -> None:
         "started": st.column_config.TextColumn(f"Started, {frame.clock}"),
         "succeeded": st.column_config.TextColumn("Last success"),
         "median": st.column_config.TextColumn("Median time", alignment="right"),
-        "good": st.column_config.ProgressColumn("Went well, 7 d", format="percent", min_value=0, max_value=1),
+        "good": st.column_config.ProgressColumn("Went well, 7 d", format="%.0f %%", min_value=0, max_value=100),
         "failed": st.column_config.NumberColumn("Failed, 7 d", format="%,d"),
         "error": st.column_config.TextColumn("Last error", width="large"),
     }
-    _show(frame, table, columns, ["state"], alt="Last run of each job")
+    ui.table(table, columns, colours=frame.palette, states=("state",), alt="Last run of each job")
 
 
 def _history(frame: Frame) -> None:
@@ -117,16 +118,23 @@ def _history(frame: Frame) -> None:
         st.subheader("Run history", anchor=False, width="content")
         jobs = frame.ask("page_jobs", since=this_hour(frame.now) - WEEK)
         chosen = st.selectbox(
-            "Job", ["all", *sorted(jobs["job"])], key="job", bind="query-params", width=200, label_visibility="collapsed",
+            "Job",
+            ["all", *sorted(jobs["job"])],
+            key="job",
+            bind="query-params",
+            width=200,
+            label_visibility="collapsed",
             format_func=lambda name: "All jobs" if name == "all" else name,
-        )  # fmt: skip
+        )
     rows = frame.ask("page_runs", job=chosen or "all", n=SHOWN)
     if rows.empty:
         ui.empty("No runs to show", "Every run of a job is listed here, with its log.", icon=":material/history:")
         return
-    picked = _show(frame, _runs(frame, rows), _run_columns(frame), ["state"], alt="Run history", height=388, key="runs")
+    picked = ui.table(
+        _runs(frame, rows), _run_columns(frame), colours=frame.palette, states=("state",), alt="Run history", key="runs"
+    )
     st.caption(f"{formats.count(len(rows), 'run')}, newest first. Select a row for its log.")
-    run_id = rows["run_id"].iloc[picked[0]] if picked and picked[0] < len(rows) else st.query_params.get("run")
+    run_id = rows["run_id"].iloc[picked] if picked is not None else st.query_params.get("run")
     if run_id:
         st.query_params["run"] = run_id
         with ui.panel():
@@ -170,41 +178,18 @@ def _run(frame: Frame, run_id: str) -> None:
     run = found.iloc[0]
     with st.container(border=True):
         st.markdown(f"**{run.job}** `{run.run_id}` · {STATES[run.state]} · asked by {run.requested_by}")
-        st.caption(f"Started {formats.stamp(run.started_at, frame.zone)}, ended {formats.stamp(run.ended_at, frame.zone)} {frame.clock}. Arguments: `{run['args']}`")
+        st.caption(
+            f"Started {formats.stamp(run.started_at, frame.zone)}, "
+            f"ended {formats.stamp(run.ended_at, frame.zone)} {frame.clock}. Arguments: `{run['args']}`"
+        )
         if data.word(run.error):
             st.error(run.error, icon=":material/error:")
-        st.code(run.log or "This run has written nothing to its log.", language=None, wrap_lines=True, height=260 if len(run.log) > 900 else "content")
-
-
-def _show(
-    frame: Frame,
-    table: pd.DataFrame,
-    columns: dict[str, Any],
-    states: list[str],
-    *,
-    alt: str,
-    height: int | None = None,
-    key: str | None = None,
-) -> list[int]:
-    """Draw a table with coloured states; with a `key` its rows can be chosen and the choice is returned."""
-    bad, good = frame.palette.outside, frame.palette.forecast
-
-    def colour(word: str) -> str:
-        return f"color: {bad}; font-weight: 600" if word[:1] == "▲" else f"color: {good}" if word[:1] in "●◐" else ""
-
-    event = st.dataframe(
-        table.style.map(colour, subset=states),
-        hide_index=True,
-        column_config=columns,
-        height=height if height and len(table) > 9 else "content",
-        row_height=ROW,
-        alt=alt,
-        key=key,
-        placeholder=formats.NONE,
-        on_select="rerun" if key else "ignore",
-        selection_mode="single-row",
-    )
-    return list(event.selection.rows) if key else []
+        st.code(
+            run.log or "This run has written nothing to its log.",
+            language=None,
+            wrap_lines=True,
+            height=260 if len(run.log) > 900 else "content",
+        )
 
 
 if __name__ == "__main__":

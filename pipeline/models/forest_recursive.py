@@ -38,7 +38,10 @@ class ForestRecursive:
                 f"forest_recursive needs {MINIMUM_ROWS} complete rows and has {int(known.sum())}; give it more history."
             )
         model = RandomForestRegressor(n_estimators=TREES, min_samples_leaf=2, n_jobs=jobs, random_state=seed)
-        return {"model": model.fit(rows[known], actual[known, 0])}
+        model.fit(rows[known], actual[known, 0])
+        # Threads would add up the trees in the order they finish, which changes the last bits.
+        model.n_jobs = 1
+        return {"model": model}
 
     def predict(self, state: dict[str, Any], batch: Batch) -> Floats:
         """See Family.predict."""

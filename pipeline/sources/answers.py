@@ -79,7 +79,7 @@ def points(series: str, rows: Sequence[Any]) -> pd.DataFrame:
         "series": series,
         "valid_at": pd.to_datetime(texts, utc=True, format="ISO8601"),
         "value": pd.Series([_number(row["value"]) for row in rows], dtype="float64"),
-        "made_at": pd.NaT,
+        "made_at": pd.Series(pd.NaT, index=texts.index, dtype="datetime64[us, UTC]"),
     }
     return pd.DataFrame(frame, columns=list(POINT_COLUMNS)).astype(_DTYPES)
 

@@ -27,8 +27,15 @@ WORKDAY = (0.87, 0.82, 0.79, 0.77, 0.77, 0.80, 0.88, 0.99, 1.06, 1.09, 1.10, 1.1
            1.11, 1.09, 1.06, 1.04, 1.04, 1.06, 1.09, 1.13, 1.13, 1.06, 0.96, 0.87)  # fmt: skip
 RESTDAY = (0.88, 0.82, 0.78, 0.75, 0.74, 0.74, 0.75, 0.78, 0.83, 0.89, 0.94, 0.96, 0.97,
            0.98, 0.96, 0.92, 0.89, 0.89, 0.92, 0.98, 1.04, 1.05, 0.99, 0.92, 0.88)  # fmt: skip
+# Share taken off in August and around the turn of the year, by day of the year.
+QUIET_DAYS = (1, 8, 205, 216, 235, 248, 354, 360, 366)
+QUIET_SHARE = (0.04, 0.0, 0.0, 0.06, 0.06, 0.0, 0.0, 0.04, 0.04)
+# How much of a day is a day of rest, Monday to Sunday; holidays count as Sundays.
+REST_WEIGHT = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.7, 1.0])
+# People go over from one kind of day to the next during the first hours after midnight.
+CHANGE_H = 5.0
 # (scale in hours, standard deviation in MW, seed) of demand's noise; the operator foresees the first only.
-NOISE = ((60.0, 520.0, 1), (14.0, 300.0, 2), (5.0, 140.0, 3), (1.5, 60.0, 4))
+NOISE = ((60.0, 520.0, 1), (14.0, 320.0, 2), (5.0, 230.0, 3), (2.0, 180.0, 4), (0.9, 130.0, 5))
 METER_MW = 25.0
 # Local times on the day before at which a day's values are published.
 FORECAST_AT = timedelta(hours=9, minutes=30)
@@ -55,7 +62,8 @@ def demand(times: pd.DatetimeIndex) -> Floats:
     """Demand in MW at `times` (UTC), whole megawatts."""
     seconds = _seconds(times)
     noise = np.sum([_noise(seconds, hours, seed) * size for hours, size, seed in NOISE], axis=0)
-    return np.round(_shape(times) + noise + METER_MW * _gauss(np.floor(seconds / 300.0), 9))
+    rounded: Floats = np.round(_shape(times) + noise + METER_MW * _gauss(np.floor(seconds / 300.0), 9))
+    return rounded
 
 
 def operator_forecast(times: pd.DatetimeIndex) -> Floats:
@@ -79,7 +87,8 @@ def price(times: pd.DatetimeIndex) -> Floats:
     """Day-ahead price in EUR/MWh of the hours that start at `times` (UTC)."""
     scarcity = (operator_forecast(times) - 28_000.0) / 6_000.0
     wind = _noise(_seconds(times), 20.0, 41)
-    return np.round(np.maximum(58.0 + 24.0 * scarcity - 22.0 * wind, -5.0), 2)
+    rounded: Floats = np.round(np.maximum(58.0 + 24.0 * scarcity - 22.0 * wind, -5.0), 2)
+    return rounded
 
 
 SHAPES: dict[str, tuple[Callable[[pd.DatetimeIndex], Floats], timedelta | None]] = {
@@ -111,22 +120,32 @@ def _day_before(times: pd.DatetimeIndex, clock: timedelta) -> pd.DatetimeIndex:
 def _shape(times: pd.DatetimeIndex) -> Floats:
     """Demand without noise: the day's mean times the hour's share, heating and cooling."""
     local = times.tz_convert(ZONE)
-    hour = local.hour + local.minute / 60.0
-    rest = np.isin(local.day_of_week, (5, 6)) | _is_holiday(local)
-    share = np.where(rest, np.interp(hour, range(25), RESTDAY), np.interp(hour, range(25), WORKDAY))
-    mean = np.where(rest, 26_000.0, 28_000.0)
+    hour = np.asarray(local.hour + local.minute / 60.0, dtype=np.float64)
+    today, yesterday = _rest(local), _rest(local, days_back=1)
+    rest = yesterday + (today - yesterday) * _ease(np.minimum(hour / CHANGE_H, 1.0))
+    workday = 28_800.0 * np.interp(hour, range(25), WORKDAY)
+    restday = 26_400.0 * np.interp(hour, range(25), RESTDAY)
+    quiet = np.interp(local.day_of_year, QUIET_DAYS, QUIET_SHARE)
     warm = temperature(times)
-    weather = 190.0 * np.maximum(15.0 - warm, 0.0) + 260.0 * np.maximum(warm - 22.0, 0.0)
-    shaped: Floats = mean * share + weather
+    weather = 240.0 * np.maximum(15.0 - warm, 0.0) + 330.0 * np.maximum(warm - 22.0, 0.0)
+    shaped: Floats = (workday * (1.0 - rest) + restday * rest) * (1.0 - quiet) + weather
     return shaped
 
 
-def _is_holiday(local: pd.DatetimeIndex) -> NDArray[np.bool_]:
-    days = _holidays(local.year.min(), local.year.max()) if len(local) else frozenset()
-    found: NDArray[np.bool_] = np.isin(
-        local.tz_localize(None).normalize().to_numpy().astype("datetime64[D]"), list(days)
-    )
-    return found
+def _rest(local: pd.DatetimeIndex, days_back: int = 0) -> Floats:
+    """Weight of rest, 0 to 1, of the local day that lies `days_back` before each time."""
+    days = local.tz_localize(None).to_numpy().astype("datetime64[D]") - np.timedelta64(days_back, "D")
+    if not len(days):
+        return np.empty(0)
+    calendar = np.arange(days.min(), days.max() + 1)
+    # 1970-01-01 was a Thursday.
+    weight: Floats = REST_WEIGHT[(calendar.astype(np.int64) + 3) % 7]
+    weight[np.isin(calendar, list(_holidays(_year(calendar[0]), _year(calendar[-1]))))] = 1.0
+    return weight[(days - calendar[0]).astype(np.int64)]
+
+
+def _year(day: np.datetime64) -> int:
+    return int(str(day)[:4])
 
 
 @cache
@@ -143,14 +162,21 @@ def _noise(seconds: Floats, hours: float, seed: int) -> Floats:
     place = seconds / (hours * HOUR_S)
     left = np.floor(place)
     part = place - left
-    ease = part * part * (3.0 - 2.0 * part)
+    ease = _ease(part)
     return (_gauss(left, seed) * (1.0 - ease) + _gauss(left + 1.0, seed) * ease) * 1.16
+
+
+def _ease(part: Floats) -> Floats:
+    """0..1 to 0..1, level at both ends."""
+    eased: Floats = part * part * (3.0 - 2.0 * part)
+    return eased
 
 
 def _gauss(place: Floats, seed: int) -> Floats:
     """A standard normal number for each whole `place` and seed (Box and Muller on two hashes)."""
     first, second = _uniform(place, 2 * seed), _uniform(place, 2 * seed + 1)
-    return np.sqrt(-2.0 * np.log(first)) * np.cos(2.0 * np.pi * second)
+    normal: Floats = np.sqrt(-2.0 * np.log(first)) * np.cos(2.0 * np.pi * second)
+    return normal
 
 
 def _uniform(place: Floats, seed: int) -> Floats:

@@ -127,7 +127,10 @@ def _coarsened(found: pd.DataFrame, series: Series) -> pd.DataFrame:
     groups = rows.groupby(slot)["value"]
     means = groups.mean(skipna=False)[groups.size() == series.cadence // QUARTER]
     whole = rows[rows["valid_at"].isin(means.index)]
-    return pd.concat([found[~fine], whole.assign(value=whole["valid_at"].map(means))], ignore_index=True)
+    coarsened: pd.DataFrame = pd.concat(
+        [found[~fine], whole.assign(value=whole["valid_at"].map(means))], ignore_index=True
+    )
+    return coarsened
 
 
 def _changed(series: Series, what: str) -> SchemaChanged:

@@ -65,8 +65,8 @@ measured AS (
            min(valid_at) AS first_hour, max(valid_at) AS last_hour
     FROM scored JOIN common USING (origin, horizon) GROUP BY horizon, issuer)
 SELECT m.*, 1 - m.mae / nullif(n.mae, 0) AS skill
-FROM measured m LEFT JOIN measured n ON n.horizon = m.horizon AND n.issuer = 'naive'
-ORDER BY m.horizon, m.issuer;
+FROM measured m LEFT JOIN measured n ON n.horizon = m.horizon AND n.issuer = 'naive' AND m.issuer != 'naive'
+ORDER BY m.horizon, list_position(['sextant', 'naive', 'operator'], m.issuer);
 
 -- name: page_accuracy_by_day
 -- One row a local day and issuer over the same common hours, all horizons together.
@@ -92,23 +92,28 @@ FROM predictions WHERE target = $target AND issuer = 'sextant' AND origin >= $si
 SELECT run_id, job, state, requested_by, reason, queued_at, started_at, ended_at, rows_in, rows_out, error,
        epoch(ended_at - started_at) AS took_s
 FROM job_runs WHERE job = $job OR $job = 'all'
-ORDER BY coalesce(started_at, queued_at) DESC, run_id LIMIT $n;
+ORDER BY coalesce(started_at, queued_at) DESC, ended_at DESC NULLS FIRST, run_id LIMIT $n;
 
 -- name: page_jobs
--- The last run of each job, and how its runs since $since went.
-SELECT job, arg_max(state, queued_at) AS state, arg_max(run_id, queued_at) AS run_id,
-       max(started_at) AS started_at, max(ended_at) FILTER (state = 'succeeded') AS succeeded_at,
-       arg_max(error, queued_at) AS error,
-       count(*) FILTER (queued_at >= $since AND state IN ('succeeded', 'skipped')) AS n_good,
-       count(*) FILTER (queued_at >= $since AND state = 'failed') AS n_failed,
-       median(epoch(ended_at - started_at)) FILTER (queued_at >= $since AND state = 'succeeded') AS median_s
-FROM job_runs GROUP BY job ORDER BY max(coalesce(started_at, queued_at)) DESC;
+-- The newest run of each job, and how its runs since $since went.
+WITH newest AS (
+    SELECT job, run_id, state, started_at, error FROM job_runs
+    QUALIFY row_number() OVER (PARTITION BY job ORDER BY queued_at DESC, run_id) = 1),
+record AS (
+    SELECT job, max(ended_at) FILTER (state IN ('succeeded', 'skipped')) AS succeeded_at,
+           count(*) FILTER (queued_at >= $since AND state IN ('succeeded', 'skipped')) AS n_good,
+           count(*) FILTER (queued_at >= $since AND state = 'failed') AS n_failed,
+           median(epoch(ended_at - started_at)) FILTER (queued_at >= $since AND state = 'succeeded') AS median_s
+    FROM job_runs GROUP BY job)
+SELECT n.*, r.* EXCLUDE (job), 100.0 * r.n_good / nullif(r.n_good + r.n_failed, 0) AS good_percent
+FROM newest n JOIN record r USING (job) ORDER BY job;
 
 -- name: page_series
 -- How far each series reaches, and how its newest request and those since $since went.
 WITH asked AS (
     SELECT series, arg_max(source, seen_at) AS source, max(seen_at) AS asked_at,
-           arg_max(outcome, (seen_at, window_end)) AS outcome, arg_max(message, (seen_at, window_end)) AS message,
+           arg_max(outcome, (seen_at, window_end)) AS outcome,
+           arg_max(message, (seen_at, window_end)) AS message,
            count(*) FILTER (seen_at >= $since) AS n_asked,
            count(*) FILTER (seen_at >= $since AND outcome NOT IN ('ok', 'empty', 'not_yet_published')) AS n_failed,
            coalesce(sum(rows_quarantined) FILTER (seen_at >= $since), 0)::BIGINT AS n_quarantined

@@ -1,0 +1,167 @@
+"""Hours around now -> the fan chart: what happened, what was issued, and how wrong T+1 was. Pure, like charts."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from dashboard.charts import HOVER, dress
+from dashboard.formats import BAND, MINUS
+from dashboard.palette import Palette
+
+
+def draw(hours: pd.DataFrame, *, palette: Palette, zone: str, now: datetime, unit: str) -> go.Figure:
+    """Hours as from query `page_fan`; times are drawn at the offset that `zone` has at `now`."""
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.78, 0.22], vertical_spacing=0.09)
+    x = _wall(hours["valid_at"], zone, now)
+    _hindcast(figure, x, hours, palette)
+    _issue(figure, x, hours, palette)
+    _errors(figure, x, hours, palette)
+    _now_line(figure, x, palette, zone=zone, now=now)
+    dress(figure, palette, height=470)
+    figure.update_layout(hovermode="x unified", uirevision=str(x.iloc[-1]), bargap=0.25)
+    figure.update_yaxes(nticks=4, zeroline=True, zerolinecolor=palette.muted, row=2, col=1)
+    figure.update_xaxes(
+        tickformat="%H:%M\n%a %d %b", range=[x.iloc[0] - timedelta(minutes=30), x.iloc[-1] + timedelta(minutes=40)]
+    )
+    small = {"size": 11, "color": palette.muted}
+    figure.add_annotation(
+        text=unit,
+        xref="paper",
+        yref="paper",
+        x=0,
+        y=1,
+        xanchor="right",
+        yanchor="bottom",
+        showarrow=False,
+        font=small,
+        xshift=-6,
+    )
+    figure.add_annotation(
+        text=f"Error of the T+1 forecast (forecast {MINUS} actual); orange: actual outside {BAND}",
+        xref="paper",
+        yref="y2 domain",
+        x=0,
+        y=1.34,
+        showarrow=False,
+        xanchor="left",
+        font=small,
+    )
+    return figure
+
+
+def _hindcast(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palette) -> None:
+    past = hours["horizon"].isna() | (hours["horizon"] == 1)
+    _band(figure, x, hours["hindcast_p10"].where(past), hours["hindcast_p90"].where(past), palette.hindcast_band)
+    lines: tuple[tuple[str, str, dict[str, Any]], ...] = (
+        ("hindcast", "T+1 hindcast", {"color": palette.forecast, "width": 1.5, "dash": "dot"}),
+        ("operator", "Operator", {"color": palette.operator, "width": 1.5, "dash": "dashdot"}),
+        ("actual", "Actual", {"color": palette.actual, "width": 2.4}),
+    )
+    for rank, (column, name, line) in zip((1006, 1005, 1002), lines, strict=True):
+        if hours[column].notna().any():
+            values = hours[column].where(past) if column == "hindcast" else hours[column]
+            figure.add_scatter(
+                x=x, y=values, name=name, mode="lines", line=line, hovertemplate=HOVER, legendrank=rank, row=1, col=1
+            )
+
+
+def _issue(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palette) -> None:
+    _band(figure, x, hours["p10"], hours["p90"], palette.band, name=f"{BAND} (80 %)")
+    if hours["previous"].notna().any():
+        line = {"color": palette.previous, "width": 1.8, "dash": "dash"}
+        figure.add_scatter(
+            x=x,
+            y=hours["previous"],
+            name="Previous issue",
+            mode="lines",
+            line=line,
+            hovertemplate=HOVER,
+            legendrank=1003,
+            row=1,
+            col=1,
+        )
+    figure.add_scatter(
+        x=x,
+        y=hours["p50"],
+        name="Newest issue (P50)",
+        mode="lines+markers",
+        line={"color": palette.forecast, "width": 2.8},
+        marker={"size": 9, "line": {"width": 1.5, "color": palette.paper}},
+        hovertemplate=HOVER,
+        legendrank=1001,
+        row=1,
+        col=1,
+    )
+
+
+def _band(figure: go.Figure, x: pd.Series, low: pd.Series, high: pd.Series, colour: str, name: str = "") -> None:
+    known = np.flatnonzero((low.notna() & high.notna()).to_numpy())
+    if not len(known):
+        return
+    # One closed outline for each unbroken run, so that a gap in the band stays a gap.
+    outline_x: list[Any] = []
+    outline_y: list[Any] = []
+    for run in np.split(known, np.flatnonzero(np.diff(known) > 1) + 1):
+        outline_x += [*x.iloc[run], *x.iloc[run[::-1]], None]
+        outline_y += [*low.iloc[run], *high.iloc[run[::-1]], None]
+    figure.add_scatter(
+        x=outline_x,
+        y=outline_y,
+        fill="toself",
+        fillcolor=colour,
+        mode="lines",
+        line={"width": 0},
+        name=name,
+        showlegend=bool(name),
+        hoverinfo="skip",
+        legendrank=1004,
+        row=1,
+        col=1,
+    )
+
+
+def _errors(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palette) -> None:
+    outside = hours["in_band"].eq(False)
+    colours = [palette.outside if out else palette.bar for out in outside]
+    figure.add_bar(
+        x=x,
+        y=hours["error"],
+        marker_color=colours,
+        name="Error of T+1",
+        showlegend=False,
+        hovertemplate="%{y:+,.0f}<extra>Error of T+1</extra>",
+        row=2,
+        col=1,
+    )
+
+
+def _now_line(figure: go.Figure, x: pd.Series, palette: Palette, *, zone: str, now: datetime) -> None:
+    at = _wall(pd.Series([pd.Timestamp(now)]), zone, now).iloc[0]
+    if at > x.iloc[-1] + timedelta(hours=1):
+        return
+    end = x.iloc[-1] + timedelta(minutes=40)
+    figure.add_vrect(x0=at, x1=max(at, end), fillcolor=palette.future, line_width=0, layer="below", row=1, col=1)
+    figure.add_shape(
+        type="line", xref="x", yref="paper", x0=at, x1=at, y0=0, y1=1, line={"color": palette.muted, "width": 1}
+    )
+    figure.add_annotation(
+        text=f"now {at:%H:%M}",
+        x=at,
+        y=1,
+        yref="paper",
+        xanchor="right",
+        yanchor="bottom",
+        showarrow=False,
+        font={"size": 11, "color": palette.muted},
+    )
+
+
+def _wall(times: pd.Series, zone: str, now: datetime) -> pd.Series:
+    offset = pd.Timestamp(now).tz_convert(ZoneInfo(zone)).utcoffset() or timedelta()
+    wall: pd.Series = times.dt.tz_convert("UTC").dt.tz_localize(None) + offset
+    return wall
