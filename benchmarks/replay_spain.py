@@ -8,6 +8,7 @@ end accuracy is recomputed from the tables by plain pandas and compared with the
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -243,6 +244,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--source", choices=("esios", "redata"), default="esios")
     options = parser.parse_args()
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as jobs.py does, before the learners are loaded
     if not DATA.exists():
         print("replay_spain: the real data are not here (expected in ../shared/data) FALLS SHORT")
         return 1

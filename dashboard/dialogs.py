@@ -37,7 +37,7 @@ def _retrain_dialog(frame: Frame) -> None:
     st.button("Retrain", type="primary", key="retrain_go", on_click=_retrain, args=(frame,))
 
 
-@st.dialog("Roll back the champion?", icon=":material/undo:", on_dismiss=_close)
+@st.dialog("Roll back the champion?", width="medium", icon=":material/undo:", on_dismiss=_close)
 def _roll_back_dialog(frame: Frame, versions: pd.DataFrame) -> None:
     asked = _asked()
     wanted, present = asked["version_id"], asked["expected"]

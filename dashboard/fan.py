@@ -40,9 +40,10 @@ def draw(hours: pd.DataFrame, *, palette: Palette, zone: str, now: datetime, uni
         showarrow=False,
         font=small,
         xshift=-6,
+        yshift=6,
     )
     figure.add_annotation(
-        text=f"Error of the T+1 forecast (forecast {MINUS} actual); orange: actual outside {BAND}",
+        text=f"T+1 error, forecast {MINUS} actual; orange: outside {BAND}",
         xref="paper",
         yref="y2 domain",
         x=0,
@@ -71,7 +72,7 @@ def _hindcast(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Pal
 
 
 def _issue(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palette) -> None:
-    _band(figure, x, hours["p10"], hours["p90"], palette.band, name=f"{BAND} (80 %)")
+    _band(figure, x, hours["p10"], hours["p90"], palette.band, name=BAND)
     if hours["previous"].notna().any():
         line = {"color": palette.previous, "width": 1.8, "dash": "dash"}
         figure.add_scatter(
@@ -85,10 +86,12 @@ def _issue(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palett
             row=1,
             col=1,
         )
+    if hours["p50"].isna().all():
+        return
     figure.add_scatter(
         x=x,
         y=hours["p50"],
-        name="Newest issue (P50)",
+        name="Newest issue",
         mode="lines+markers",
         line={"color": palette.forecast, "width": 2.8},
         marker={"size": 9, "line": {"width": 1.5, "color": palette.paper}},

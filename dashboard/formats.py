@@ -54,6 +54,11 @@ def date(moment: datetime | None, zone: str) -> str:
     return NONE if moment is None or pd.isna(moment) else f"{local(moment, zone):%d %b %Y}"
 
 
+def day(moment: datetime | None, zone: str) -> str:
+    """'Fri 20 Nov' in `zone`; nothing -> a dash."""
+    return NONE if moment is None or pd.isna(moment) else f"{local(moment, zone):%a %d %b}"
+
+
 def zone_name(moment: datetime, zone: str) -> str:
     """'CET' or 'CEST', whichever holds at `moment`."""
     return f"{local(moment, zone):%Z}"

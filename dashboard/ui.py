@@ -12,20 +12,20 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import data, formats, palette
+from dashboard import data, formats, live, palette
 from dashboard.actions import User, current_user
 from dashboard.data import Desk, Freshness
 from dashboard.palette import Palette
 from pipeline.errors import Busy, Held, SextantError
 from pipeline.markets import Target
 
-WATCH_S = 15
 ROW_PX = 36
 WARNING_SIGNS, GOOD_SIGNS = "▲⊘", "●◐★"
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 4.2rem; padding-bottom: 3rem; max-width: 1360px}
 [data-testid="stMetricValue"] {font-weight: 650; font-variant-numeric: tabular-nums; line-height: 1.25}
 [data-testid="stMetricLabel"] p {font-size: .86rem}
+[data-testid="stCaptionContainer"] {color: inherit; opacity: .78}
 h1 {padding: 0 !important}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem}}
 </style>"""
@@ -89,7 +89,7 @@ def page(title: str) -> Iterator[Frame]:
     yield Frame(desk, target, fresh, user, now, zone, palette.of(st.context.theme.type))
     if desk.late():
         badges.badge("Warehouse busy · last known answers", icon=":material/hourglass_top:", color="orange")
-    _watch(desk)
+    live.watch(desk)
 
 
 @contextmanager
@@ -228,13 +228,13 @@ def _freshness(desk: Desk, target: Target, now: datetime, badges: Any, zone: str
             "this page notices by itself.",
             icon=":material/database:",
         )
-        _watch(desk)
+        live.watch(desk)
         st.stop()
     try:
         fresh = data.freshness(desk, target, now)
     except SextantError as error:
         st.error(str(error), icon=":material/error:")
-        _watch(desk)
+        live.watch(desk)
         st.stop()
     badges.badge(*(), **_issue_badge(fresh, now, zone))
     badges.badge(*(), **_actuals_badge(fresh, zone))
@@ -273,15 +273,3 @@ def _actuals_badge(fresh: Freshness, zone: str) -> dict[str, Any]:
         "icon": ":material/sensors:",
         "color": "gray",
     }
-
-
-def _watch(desk: Desk) -> None:
-    """Rerun the page when the warehouse changed or a minute passed, without asking it anything."""
-    seen = (desk.warehouse.version(), desk.clock().replace(second=0, microsecond=0))
-
-    @st.fragment(run_every=WATCH_S)
-    def look() -> None:
-        if (desk.warehouse.version(), desk.clock().replace(second=0, microsecond=0)) != seen:
-            st.rerun(scope="app")
-
-    look()

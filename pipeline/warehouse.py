@@ -71,11 +71,8 @@ class Session:
     def doubled(self, table: str) -> int:
         """How many rows share their grain with another row; 0 in a sound warehouse."""
         grain = ", ".join(CONTRACTS[table].grain)
-        return int(
-            self._cursor.execute(
-                f"SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM {table} GROUP BY {grain} HAVING count(*) > 1)"
-            ).fetchall()[0][0]
-        )
+        twins = f"SELECT count(*) AS n FROM {table} GROUP BY {grain} HAVING count(*) > 1"
+        return int(self._cursor.execute(f"SELECT coalesce(sum(n), 0) FROM ({twins})").fetchall()[0][0])
 
     def _insert(self, table: str, frame: pd.DataFrame, source: str) -> int:
         if frame.empty:

@@ -64,7 +64,7 @@ def load(hours: pd.DatetimeIndex) -> np.ndarray:
         np.sin((hours.hour.to_numpy() - 8) / 24 * 2 * np.pi) * 4200
         + np.sin(hours.hour.to_numpy() / 12 * 2 * np.pi) * 1500
     )
-    week = np.where(hours.dayofweek.to_numpy() >= 5, -2600, 0)
+    week = np.where(hours.day_of_week.to_numpy() >= 5, -2600, 0)
     return 27500 + day + week + np.random.default_rng(4).normal(0, 160, len(hours))
 
 
@@ -130,13 +130,9 @@ def _facts(session: Session, hours: pd.DatetimeIndex, truth: np.ndarray, at: pd.
         }),
     )  # fmt: skip
     for series in SERIES:
-        ahead = pd.date_range(
-            hours[-48],
-            hours[-1] + timedelta(hours=0 if series == TARGET else 12),
-            freq="5min" if series == TARGET else "h",
-        ).as_unit("us")
-        if series == "demo.temperature":
-            ahead = ahead[ahead <= hours[-1] - timedelta(hours=9)]
+        late = {TARGET: at - timedelta(minutes=14), "demo.temperature": at - timedelta(hours=9)}
+        last = late.get(series, at + timedelta(hours=30))
+        ahead = pd.date_range(hours[-48], last, freq="5min" if series == TARGET else "h").as_unit("us")
         session.append(
             "raw",
             pd.DataFrame(

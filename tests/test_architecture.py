@@ -28,6 +28,7 @@ ROOMS: dict[str, set[str]] = {
     "pipeline.metrics": {"errors", "models.base"},
     "pipeline.warehouse": {"errors", "settings", "contracts", "queries", "locks"},
     "pipeline.intake": {"errors", "markets", "sources.base"},
+    "pipeline.storing": {"errors", "intake", "markets", "runner", "sources.base", "warehouse"},
     "pipeline.planning": {"sources.base"},
     "pipeline.registry": {"errors", "warehouse", "metrics", "models.base"},
     "pipeline.runner": {"errors", "markets", "settings", "warehouse"},

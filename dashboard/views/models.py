@@ -40,7 +40,7 @@ def _champion(frame: Frame, versions: pd.DataFrame) -> None:
         ("Champion", row.version_id.removeprefix(f"{frame.target.id}-"), row.family),
         ("Backtest MAE", f"{formats.number(row.mae, 1)} {frame.unit}", "mean over T+1 to T+6"),
         (f"In {BAND}", formats.percent(row.coverage), "in the backtest; 80 % is right"),
-        ("Trained to", formats.date(row.trained_to, frame.zone), f"{formats.number(row.n_rows)} origins"),
+        ("Trained to", formats.day(row.trained_to, frame.zone), f"{formats.number(row.n_rows)} hourly origins"),
     ]
     with st.grid(4, min_column_width=150):
         for label, value, more in tiles:
@@ -93,7 +93,8 @@ def _training_state(frame: Frame, run: pd.Series) -> None:
         )
         st.caption(
             f":material/check_circle: Newest training run `{run.run_id}` ended "
-            f"{formats.age(run.ended_at, frame.desk.clock())} after {took} with **{run.version_id}**, {verdict}. {asked}."
+            f"{formats.age(run.ended_at, frame.desk.clock())} after {took} with **{run.version_id}**, {verdict}. "
+            f"{asked}."
         )
     else:
         st.caption(f":material/check_circle: Newest training run `{run.run_id}` {run.state}: no new version. {asked}.")

@@ -1,58 +1,57 @@
 """sources -> raw, quarantine and fetches: what is new or revised, window by window."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 import pandas as pd
 
 from pipeline.discovery import discover
 from pipeline.errors import AuthRefused, NotYetPublished, SourceError, Throttled
-from pipeline.intake import sift
+from pipeline.importing import import_file
 from pipeline.markets import Market, Series
 from pipeline.planning import cut, merged, windows_of
 from pipeline.runner import Context, Job, Outcome
 from pipeline.sources.base import Source, Window
+from pipeline.storing import Stored, note_failure, store
 from pipeline.warehouse import Session
 
 GAP_SCAN = timedelta(days=35)
 GAP_TRIES = 3
 
 
-@dataclass(frozen=True)
-class Stored:
-    """Counts of one window of one series."""
-
-    new: int = 0
-    revised: int = 0
-    same: int = 0
-    quarantined: int = 0
-
-
 def run(context: Context) -> Outcome:
     """Ask every active market's source for what is missing, new or may have been revised.
 
     `args`: `from` and `to` (ISO times, UTC) ask for the missing slots of that window instead; slots
-    already stored are not asked again, so a broken run resumes where it stopped.
+    already stored are not asked again, so a broken run resumes where it stopped. `file`, `series` and
+    `zone` import a file instead of asking a source.
     """
-    read = written = 0
-    failures: list[str] = []
+    if "file" in context.args:
+        rows = import_file(context)
+        return Outcome(rows.read, rows.written, f"{rows.written:,} new values of {rows.read:,} read from the file")
+    stored, failures = Stored(), []
     for market in context.markets.values():
-        source = choose_source(context, market)
-        steps = _plan(context, market, source)
-        for window, series in context.progress(steps, f"ingest {market.id} from {source.name}", len(steps)):
-            try:
-                rows = _step(context, source, series, window)
-            except (AuthRefused, Throttled) as error:
-                failures.append(str(error))
-                break
-            except SourceError as error:
-                failures.append(str(error))
-                continue
-            read += sum(s.new + s.revised + s.same + s.quarantined for s in rows)
-            written += sum(s.new + s.revised for s in rows)
-    return Outcome(read, written, f"{written:,} new values of {read:,} read", failures=tuple(failures))
+        try:
+            source = choose_source(context, market)
+        except SourceError as error:
+            failures.append(str(error))
+            continue
+        for rows, failure in _market(context, market, source):
+            stored += rows
+            failures += [failure] if failure else []
+    note = f"{stored.written:,} new values of {stored.read:,} read"
+    return Outcome(stored.read, stored.written, note, failures=tuple(failures))
+
+
+def _market(context: Context, market: Market, source: Source) -> Iterator[tuple[Stored, str]]:
+    steps = _plan(context, market, source)
+    for window, series in context.progress(steps, f"ingest {market.id} from {source.name}", len(steps)):
+        try:
+            yield _step(context, source, series, window), ""
+        except SourceError as error:
+            yield Stored(), str(error)
+            if isinstance(error, AuthRefused | Throttled):
+                return
 
 
 def choose_source(context: Context, market: Market) -> Source:
@@ -103,84 +102,16 @@ def _gaps(session: Session, series: Series, start: datetime, end: datetime) -> l
     return windows_of(slots["valid_at"], series.cadence)
 
 
-def _step(context: Context, source: Source, series: tuple[Series, ...], window: Window) -> list[Stored]:
+def _step(context: Context, source: Source, series: tuple[Series, ...], window: Window) -> Stored:
     try:
         points = source.fetch(series, window, now=context.now, settings=context.settings)
     except SourceError as error:
-        _note_failure(context, source, series, window, error)
+        note_failure(context, source.name, series, window, error)
         if isinstance(error, NotYetPublished):
-            return []
+            return Stored()
         raise
-    return [_store(context, source.name, one, window, points[points["series"] == one.id]) for one in series]
-
-
-def _store(context: Context, source: str, series: Series, window: Window, points: pd.DataFrame) -> Stored:
-    good, refused = sift(points, series, now=pd.Timestamp(context.now))
-    for sentence in refused["reason"].head(5):
-        context.say(sentence)
-    seen_at, run_id = pd.Timestamp(context.now), context.run_id
-    with context.warehouse.write() as session:
-        changed = _changed(session, series, good)
-        session.append(
-            "raw", _stamped(changed, series, context.now).assign(source=source, seen_at=seen_at, run_id=run_id)
-        )
-        session.append("quarantine", refused.assign(source=source, seen_at=seen_at, run_id=run_id))
-        revised = int(changed["revised"].sum())
-        stored = Stored(len(changed) - revised, revised, len(good) - len(changed), len(refused))
-        outcome = "ok" if len(points) else "empty"
-        session.append("fetches", _fetch_rows(context, source, [series], window, outcome, "", stored))
-    return stored
-
-
-def _changed(session: Session, series: Series, good: pd.DataFrame) -> pd.DataFrame:
-    if good.empty:
-        return good.assign(revised=False)
-    first, last = good["valid_at"].iloc[0], good["valid_at"].iloc[-1]
-    return session.ask("changed_points", batch=good, series=series.id, first=first, last=last)
-
-
-def _stamped(changed: pd.DataFrame, series: Series, now: datetime) -> pd.DataFrame:
-    """Give each row its `made_at`.
-
-    A first measured value that does not say was published when its series' delay was over; a revised one
-    is of the moment we saw it, whatever the provider says, or it would seem known from the beginning.
-    """
-    seen = pd.Series(pd.Timestamp(now), index=changed.index)
-    made_at = changed["made_at"]
-    if series.kind == "measured":
-        published = changed["valid_at"] + series.cadence + series.delay
-        made_at = made_at.fillna(published.where(published < seen, seen))
-        made_at = made_at.where(~changed["revised"].astype(bool), seen)
-    made_at = made_at.fillna(seen).astype("datetime64[us, UTC]")
-    return changed.drop(columns="revised").assign(made_at=made_at)
-
-
-def _note_failure(
-    context: Context, source: Source, series: Iterable[Series], window: Window, error: SourceError
-) -> None:
-    context.say(str(error))
-    rows = _fetch_rows(context, source.name, series, window, error.outcome, str(error), Stored())
-    with context.warehouse.write() as session:
-        session.append("fetches", rows)
-
-
-def _fetch_rows(
-    context: Context, source: str, series: Iterable[Series], window: Window, outcome: str, message: str, stored: Stored
-) -> pd.DataFrame:
-    row: dict[str, Any] = {
-        "source": source,
-        "window_start": pd.Timestamp(window.start),
-        "window_end": pd.Timestamp(window.end),
-        "outcome": outcome,
-        "rows_new": stored.new,
-        "rows_revised": stored.revised,
-        "rows_same": stored.same,
-        "rows_quarantined": stored.quarantined,
-        "message": message,
-        "seen_at": pd.Timestamp(context.now),
-        "run_id": context.run_id,
-    }
-    return pd.DataFrame([row | {"series": one.id} for one in series])
+    rows = [store(context, source.name, one, window, points[points["series"] == one.id]) for one in series]
+    return sum(rows, Stored())
 
 
 def _floor(moment: datetime, cadence: timedelta) -> datetime:

@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.errors import NotEnoughData
 from pipeline.models.base import Batch, Floats
+from pipeline.models.threads import one_thread
 
 ALPHA = 10.0
 MINIMUM_ROWS = 14
@@ -55,9 +56,10 @@ def _solve(rows: Floats, change: Floats) -> tuple[Floats, float]:
     mean, spread = rows.mean(axis=0), rows.std(axis=0)
     spread[spread <= 1e-9 * np.maximum(1.0, np.abs(mean))] = np.inf
     scaled = (rows - mean) / spread
-    gram = scaled.T @ scaled
-    gram[np.diag_indices_from(gram)] += ALPHA
-    weights: Floats = np.linalg.solve(gram, scaled.T @ (change - change.mean())) / spread
+    with one_thread("blas"):
+        gram = scaled.T @ scaled
+        gram[np.diag_indices_from(gram)] += ALPHA
+        weights: Floats = np.linalg.solve(gram, scaled.T @ (change - change.mean())) / spread
     return weights, float(change.mean() - mean @ weights)
 
 

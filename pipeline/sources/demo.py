@@ -80,15 +80,15 @@ def temperature(times: pd.DatetimeIndex) -> Floats:
     seconds = _seconds(times)
     year, day = 2 * np.pi * seconds / (365.2425 * 24 * HOUR_S), 2 * np.pi * seconds / (24 * HOUR_S)
     shape = 15.5 - 9.5 * np.cos(year - 0.35) - 4.5 * np.cos(day - 0.6)
-    return np.round(shape + 3.2 * _noise(seconds, 70.0, 31) + 0.8 * _noise(seconds, 8.0, 32), 1)
+    weather = 3.2 * _noise(seconds, 70.0, 31) + 0.8 * _noise(seconds, 8.0, 32)
+    return np.asarray(np.round(shape + weather, 1), dtype=np.float64)
 
 
 def price(times: pd.DatetimeIndex) -> Floats:
     """Day-ahead price in EUR/MWh of the hours that start at `times` (UTC)."""
     scarcity = (operator_forecast(times) - 28_000.0) / 6_000.0
     wind = _noise(_seconds(times), 20.0, 41)
-    rounded: Floats = np.round(np.maximum(58.0 + 24.0 * scarcity - 22.0 * wind, -5.0), 2)
-    return rounded
+    return np.asarray(np.round(np.maximum(58.0 + 24.0 * scarcity - 22.0 * wind, -5.0), 2), dtype=np.float64)
 
 
 SHAPES: dict[str, tuple[Callable[[pd.DatetimeIndex], Floats], timedelta | None]] = {
@@ -141,7 +141,7 @@ def _rest(local: pd.DatetimeIndex, days_back: int = 0) -> Floats:
     # 1970-01-01 was a Thursday.
     weight: Floats = REST_WEIGHT[(calendar.astype(np.int64) + 3) % 7]
     weight[np.isin(calendar, list(_holidays(_year(calendar[0]), _year(calendar[-1]))))] = 1.0
-    return weight[(days - calendar[0]).astype(np.int64)]
+    return np.asarray(weight[(days - calendar[0]).astype(np.int64)])
 
 
 def _year(day: np.datetime64) -> int:
@@ -159,11 +159,14 @@ def _seconds(times: pd.DatetimeIndex) -> Floats:
 
 def _noise(seconds: Floats, hours: float, seed: int) -> Floats:
     """Smooth noise of unit variance about every `hours`: Gaussian grid values, interpolated."""
+    if not len(seconds):
+        return np.empty(0)
     place = seconds / (hours * HOUR_S)
     left = np.floor(place)
-    part = place - left
-    ease = _ease(part)
-    return (_gauss(left, seed) * (1.0 - ease) + _gauss(left + 1.0, seed) * ease) * 1.16
+    first = left.min()
+    grid = _gauss(np.arange(first, left.max() + 2.0), seed)
+    ease, nth = _ease(place - left), (left - first).astype(np.int64)
+    return np.asarray((grid[nth] * (1.0 - ease) + grid[nth + 1] * ease) * 1.16)
 
 
 def _ease(part: Floats) -> Floats:

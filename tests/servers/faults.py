@@ -14,7 +14,8 @@ FIREWALL_PAGE = (
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes over the wire; `cut` bytes are promised and not sent, `pause_s` passes before the first."""
+    """What goes over the wire; `cut` bytes are promised and not sent, `pause_s` passes before the first,
+    `drip_s` after each."""
 
     status: int
     body: bytes
@@ -22,6 +23,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     cut: int = 0
     pause_s: float = 0.0
+    drip_s: float = 0.0
 
 
 Fault = Callable[[Answer], Answer]
@@ -75,6 +77,16 @@ def web_page(_: Answer) -> Answer:
 
 def slow(pause_s: float) -> Fault:
     return lambda answer: replace(answer, pause_s=pause_s)
+
+
+def dripping(drip_s: float) -> Fault:
+    """No single read is late, but the whole never ends."""
+    return lambda answer: replace(answer, drip_s=drip_s)
+
+
+def answering(body: bytes, status: int = 200, **headers: str) -> Fault:
+    """Whatever was asked, this is the answer."""
+    return lambda _: Answer(status, body, headers=headers)
 
 
 def redirect(location: str, status: int = 307) -> Fault:

@@ -135,7 +135,11 @@ def _handler(server: GridServer) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Content-Length", str(len(answer.body)))
                 self.send_header("Connection", "close")
                 self.end_headers()
-                self.wfile.write(answer.body[: len(answer.body) - answer.cut])
+                body = answer.body[: len(answer.body) - answer.cut]
+                step = 1 if answer.drip_s else max(1, len(body))
+                for start in range(0, len(body), step):
+                    self.wfile.write(body[start : start + step])
+                    time.sleep(answer.drip_s)
             except (BrokenPipeError, ConnectionResetError):
                 # The client's own timeout is what the test is about.
                 pass

@@ -1,0 +1,56 @@
+"""Open page -> reruns when something it shows has changed: the warehouse, the minute, the browser's theme."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import streamlit as st
+
+from dashboard.data import Desk
+
+WATCH_S = 15
+# Plotly's colours are fixed when a figure is made, so a switch of theme needs a run of the script. Two
+# equal readings in a row, because the background fades from one colour to the other.
+THEME_JS = """
+export default function ({ setTriggerValue }) {
+  const read = () => getComputedStyle(document.querySelector('[data-testid="stApp"]')).backgroundColor;
+  let shown = read();
+  let before = shown;
+  const timer = setInterval(() => {
+    const now = read();
+    if (now !== shown && now === before) {
+      shown = now;
+      setTriggerValue("theme", now);
+    }
+    before = now;
+  }, 300);
+  return () => clearInterval(timer);
+}
+"""
+
+
+def watch(desk: Desk) -> None:
+    """Call once at the end of a page. Asks the warehouse nothing but whether its file changed."""
+    _theme()(key="theme", on_theme_change=_nothing)
+    seen = _moment(desk)
+
+    @st.fragment(run_every=WATCH_S)
+    def look() -> None:
+        if _moment(desk) != seen:
+            st.rerun(scope="app")
+
+    look()
+
+
+@cache
+def _theme() -> Callable[..., Any]:
+    renderer: Callable[..., Any] = st.components.v2.component("theme_watcher", js=THEME_JS)
+    return renderer
+
+
+def _nothing() -> None:
+    """The rerun that comes with the event is all there is to do."""
+
+
+def _moment(desk: Desk) -> tuple[Any, ...]:
+    return desk.warehouse.version(), desk.clock().replace(second=0, microsecond=0)

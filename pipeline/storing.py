@@ -1,0 +1,125 @@
+"""Points of a source -> raw, quarantine and fetches: one transaction a window, versions instead of edits."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from pipeline.errors import SourceError
+from pipeline.intake import sift
+from pipeline.markets import Series
+from pipeline.runner import Context
+from pipeline.sources.base import Window
+from pipeline.warehouse import Session
+
+# More sentences than this help nobody.
+SAID = 5
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Counts of points."""
+
+    new: int = 0
+    revised: int = 0
+    same: int = 0
+    quarantined: int = 0
+
+    def __add__(self, other: "Stored") -> "Stored":
+        return Stored(
+            self.new + other.new,
+            self.revised + other.revised,
+            self.same + other.same,
+            self.quarantined + other.quarantined,
+        )
+
+    @property
+    def read(self) -> int:
+        """All points that were judged."""
+        return self.written + self.same + self.quarantined
+
+    @property
+    def written(self) -> int:
+        """Rows added to `raw`."""
+        return self.new + self.revised
+
+
+def store(context: Context, source: str, series: Series, window: Window, points: pd.DataFrame) -> Stored:
+    """Write what is new or revised among the points of one series, and that `window` was asked, in one transaction.
+
+    Refused points go to `quarantine`; the first few are said aloud.
+    """
+    good, refused = sift(points, series, now=pd.Timestamp(context.now))
+    seen_at, run_id = pd.Timestamp(context.now), context.run_id
+    with context.warehouse.write() as session:
+        changed = _changed(session, series, good)
+        session.append(
+            "raw", _stamped(changed, series, context.now).assign(source=source, seen_at=seen_at, run_id=run_id)
+        )
+        quarantine(context, session, source, refused)
+        revised = int(changed["revised"].sum())
+        stored = Stored(len(changed) - revised, revised, len(good) - len(changed), len(refused))
+        outcome = "ok" if len(points) else "empty"
+        session.append("fetches", _fetch_rows(context, source, [series], window, outcome, "", stored))
+    return stored
+
+
+def quarantine(context: Context, session: Session, source: str, refused: pd.DataFrame) -> None:
+    """Keep refused rows (intake.REFUSED_COLUMNS), each once, and say the first few aloud."""
+    for sentence in refused["reason"].head(SAID):
+        context.say(sentence)
+    if len(refused) > SAID:
+        context.say(f"... and {len(refused) - SAID:,} more; all are in the table quarantine")
+    rows = refused.drop_duplicates(["series", "valid_at", "value", "reason"])
+    session.append("quarantine", rows.assign(source=source, seen_at=pd.Timestamp(context.now), run_id=context.run_id))
+
+
+def _changed(session: Session, series: Series, good: pd.DataFrame) -> pd.DataFrame:
+    if good.empty:
+        return good.assign(revised=False)
+    first, last = good["valid_at"].iloc[0], good["valid_at"].iloc[-1]
+    return session.ask("changed_points", batch=good, series=series.id, first=first, last=last)
+
+
+def _stamped(changed: pd.DataFrame, series: Series, now: datetime) -> pd.DataFrame:
+    """Give each row its `made_at`.
+
+    A first measured value that does not say was published when its series' delay was over; a revised one
+    is of the moment we saw it, whatever the provider says, or it would seem known from the beginning.
+    """
+    seen = pd.Series(pd.Timestamp(now), index=changed.index)
+    made_at = changed["made_at"]
+    if series.kind == "measured":
+        published = changed["valid_at"] + series.cadence + series.delay
+        made_at = made_at.fillna(published.where(published < seen, seen))
+        made_at = made_at.where(~changed["revised"].astype(bool), seen)
+    made_at = made_at.fillna(seen).astype("datetime64[us, UTC]")
+    return changed.drop(columns="revised").assign(made_at=made_at)
+
+
+def note_failure(context: Context, source: str, series: Iterable[Series], window: Window, error: SourceError) -> None:
+    context.say(str(error))
+    rows = _fetch_rows(context, source, series, window, error.outcome, str(error), Stored())
+    with context.warehouse.write() as session:
+        session.append("fetches", rows)
+
+
+def _fetch_rows(
+    context: Context, source: str, series: Iterable[Series], window: Window, outcome: str, message: str, stored: Stored
+) -> pd.DataFrame:
+    row: dict[str, Any] = {
+        "source": source,
+        "window_start": pd.Timestamp(window.start),
+        "window_end": pd.Timestamp(window.end),
+        "outcome": outcome,
+        "rows_new": stored.new,
+        "rows_revised": stored.revised,
+        "rows_same": stored.same,
+        "rows_quarantined": stored.quarantined,
+        "message": message,
+        "seen_at": pd.Timestamp(context.now),
+        "run_id": context.run_id,
+    }
+    return pd.DataFrame([row | {"series": one.id} for one in series])

@@ -1,0 +1,44 @@
+"""A filled or empty warehouse -> the desk a page works at, with a clock that stands still."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard import data
+from dashboard.data import Desk
+from pipeline.settings import ROOT
+
+NOW = datetime(2026, 11, 20, 10, 20, tzinfo=UTC)
+
+
+@contextmanager
+def seated(path: Path, patch: pytest.MonkeyPatch, now: datetime = NOW) -> Iterator[Desk]:
+    """Make `path` the warehouse of this process's pages."""
+    patch.setenv("SEXTANT_WAREHOUSE", str(path))
+    patch.setenv("SEXTANT_MARKETS", "demo")
+    patch.delenv("SEXTANT_MODELS", raising=False)
+    data.desk.cache_clear()
+    desk = data.desk()
+    desk.clock = lambda: now
+    try:
+        yield desk
+    finally:
+        data.desk.cache_clear()
+
+
+def opened(view: str = "forecasts") -> AppTest:
+    """The app after a run of one view."""
+    app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=60).run()
+    return app if view == "forecasts" else app.switch_page(f"views/{view}.py").run()
+
+
+def words(app: AppTest) -> str:
+    """Everything a page says in text, one element a line."""
+    parts = [*app.title, *app.subheader, *app.markdown, *app.caption, *app.warning, *app.error, *app.info]
+    return "\n".join(
+        [element.value for element in parts] + [f"{one.label} {one.value} {one.delta}" for one in app.metric]
+    )

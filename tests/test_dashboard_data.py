@@ -1,0 +1,173 @@
+"""Answers are remembered per version of the warehouse; numbers on pages are those of the tables."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dashboard import data
+from dashboard.data import Desk
+from pipeline.errors import Busy, NoWarehouse
+from pipeline.locks import Locks
+from pipeline.settings import Settings
+from pipeline.warehouse import Warehouse
+from tests import filler
+from tests.dashboards import NOW, seated
+
+WINDOW = {"since": NOW - timedelta(days=30), "until": NOW + timedelta(hours=1)}
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    filler.fill(tmp_path / "w.duckdb", NOW)
+    with seated(tmp_path / "w.duckdb", monkeypatch) as made:
+        yield made
+
+
+def test_an_answer_is_asked_once_until_the_warehouse_changes(desk: Desk) -> None:
+    first = desk.ask("page_issue", target="demo.load")
+    assert desk.ask("page_issue", target="demo.load") is first
+    with desk.warehouse.write() as session:
+        session.upsert("job_runs", session.ask("run_by_id", run_id="train0000003"))
+    assert desk.ask("page_issue", target="demo.load") is not first
+
+
+def test_a_busy_warehouse_gives_the_last_known_answer_and_says_so(desk: Desk) -> None:
+    known = desk.ask("page_runs", job="all", n=5)
+    assert not desk.late()
+    desk.warehouse = Warehouse(desk.warehouse.path, wait_s=0.05)
+    with _Writer(desk.warehouse.path):
+        desk.warehouse.path.touch()
+        assert desk.ask("page_runs", job="all", n=5) is known
+        with pytest.raises(Busy):
+            desk.ask("page_runs", job="train", n=5)
+    assert desk.late()
+    assert not desk.late()
+
+
+def test_a_missing_file_is_no_warehouse(tmp_path: Path) -> None:
+    settings = Settings.load({"SEXTANT_WAREHOUSE": str(tmp_path / "none.duckdb")})
+    desk = Desk(settings, {}, Warehouse(settings.warehouse))
+    assert not desk.exists()
+    with pytest.raises(NoWarehouse):
+        desk.ask("page_runs", job="all", n=5)
+
+
+def test_answers_are_forgotten_before_they_fill_the_memory(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "KEPT", 3)
+    for n in range(1, 9):
+        desk.ask("page_runs", job="all", n=n)
+    assert len(desk._answers) == 3
+
+
+def test_freshness_comes_from_the_data(desk: Desk) -> None:
+    fresh = data.freshness(desk, desk.targets["demo.load"], NOW)
+    assert (fresh.hours_late, fresh.actuals_late, fresh.mode, fresh.status) == (0, 0, "live", "ok")
+    assert fresh.version_id == "demo.load-v3"
+    late = data.freshness(desk, desk.targets["demo.load"], NOW + timedelta(hours=3))
+    assert (late.hours_late, late.stale) == (2, True)
+    assert data.freshness(desk, desk.targets["demo.load"], NOW + timedelta(hours=3, minutes=30)).hours_late == 3
+
+
+def test_an_empty_warehouse_is_never_fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filler.empty(tmp_path / "w.duckdb", NOW)
+    with seated(tmp_path / "w.duckdb", monkeypatch) as desk:
+        fresh = data.freshness(desk, desk.targets["demo.load"], NOW)
+    assert (fresh.issued_at, fresh.newest_actual, fresh.stale) == (None, None, False)
+
+
+def test_a_series_is_behind_when_a_value_is_overdue(desk: Desk) -> None:
+    series = {one.id: one for one in desk.markets["demo"].series}
+    load, forecast = series["demo.load"], series["demo.load_forecast"]
+    assert not data.behind(load, NOW - timedelta(minutes=30), NOW)
+    assert data.behind(load, NOW - timedelta(minutes=40), NOW)
+    assert not data.behind(forecast, NOW + timedelta(hours=1), NOW)
+    assert data.behind(forecast, NOW - timedelta(minutes=1), NOW)
+    assert data.behind(load, None, NOW)
+
+
+def test_the_change_is_against_the_issue_before_for_the_same_hour(desk: Desk) -> None:
+    issue = desk.ask("page_issue", target="demo.load")
+    assert list(issue["horizon"]) == [1, 2, 3, 4, 5, 6]
+    assert issue["change"].notna().tolist() == [True] * 5 + [False]
+    hours = desk.ask("page_fan", target="demo.load", since=NOW - timedelta(hours=12)).set_index("valid_at")
+    beside = hours.loc[issue["valid_at"]]
+    assert np.allclose((beside["p50"] - beside["previous"]).to_numpy()[:5], issue["change"][:5])
+
+
+def test_the_fan_has_every_hour_once_even_where_data_are_missing(desk: Desk) -> None:
+    with desk.warehouse.write() as session:
+        session._cursor.execute("DELETE FROM actuals WHERE valid_at = TIMESTAMPTZ '2026-11-20 04:00:00+00'")
+    hours = desk.ask("page_fan", target="demo.load", since=NOW.replace(minute=0) - timedelta(hours=12))
+    assert (hours["valid_at"].diff().dropna() == pd.Timedelta("1h")).all()
+    assert hours.loc[
+        hours["actual"].isna() & (hours["valid_at"] < NOW - timedelta(hours=2)), "valid_at"
+    ].dt.hour.tolist() == [4]
+
+
+def test_accuracy_is_what_pandas_finds_on_the_common_hours(desk: Desk) -> None:
+    with desk.warehouse.write() as session:
+        session._cursor.execute(
+            "DELETE FROM accuracy WHERE issuer = 'operator' AND valid_at < TIMESTAMPTZ '2026-11-10'"
+        )
+        rows = session._cursor.sql("SELECT * FROM accuracy_latest").to_arrow_table().to_pandas()
+    rows = rows[(rows["origin"] >= WINDOW["since"]) & (rows["origin"] < WINDOW["until"])]
+    common = rows.groupby(["origin", "horizon"])["issuer"].transform("nunique") == 3
+    expected = rows[common].assign(size=rows["error"].abs()).groupby(["horizon", "issuer"])
+    found = desk.ask("page_accuracy", target="demo.load", **WINDOW).set_index(["horizon", "issuer"])
+    assert np.allclose(found["mae"].sort_index(), expected["size"].mean())
+    assert np.allclose(found["bias"].sort_index(), expected["error"].mean())
+    assert (found["n"].sort_index() == expected.size()).all()
+    assert found["n"].max() < 260
+    assert found.loc[(1, "sextant"), "skill"] == pytest.approx(
+        1 - found.loc[(1, "sextant"), "mae"] / found.loc[(1, "naive"), "mae"]
+    )
+
+
+def test_days_are_local_days(desk: Desk) -> None:
+    days = desk.ask("page_accuracy_by_day", target="demo.load", zone="Europe/Madrid", **WINDOW)
+    own = days[days["issuer"] == "sextant"].set_index("day")["n"]
+    assert own.loc["2026-10-25"] == 25 * 6
+
+
+def test_replayed_issues_are_counted(desk: Desk) -> None:
+    counts = desk.ask("page_issues", target="demo.load", **WINDOW).iloc[0]
+    assert 0 < counts.replayed < counts.n
+    assert counts.fallback == 1
+
+
+def test_the_last_run_of_a_job_does_not_inherit_an_older_error(desk: Desk) -> None:
+    jobs = desk.ask("page_jobs", since=NOW - timedelta(days=7)).set_index("job")
+    assert pd.isna(jobs.loc["ingest", "error"])
+    assert jobs.loc["ingest", "n_failed"] == 1
+
+
+def test_the_champion_is_the_only_one_marked(desk: Desk) -> None:
+    versions = desk.ask("page_versions", target="demo.load")
+    assert versions.loc[versions["is_champion"], "version_id"].tolist() == ["demo.load-v3"]
+    assert versions["mae"].notna().all()
+
+
+class _Writer:
+    """Holds the exclusive lock from another thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._locks, self._held, self._done = Locks(path, wait_s=5), threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._hold)
+
+    def _hold(self) -> None:
+        with self._locks.exclusive():
+            self._held.set()
+            self._done.wait(20)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+        self._held.wait(5)
+
+    def __exit__(self, *_error: object) -> None:
+        self._done.set()
+        self._thread.join()
