@@ -6,7 +6,7 @@ PORT ?= 8501
 .PHONY: run test lint bench clean screenshots browser
 
 run: .venv/ready
-	$(BIN)/python jobs.py demo
+	-$(BIN)/python jobs.py demo
 	$(BIN)/python jobs.py up --port $(PORT)
 
 test: .venv/ready browser

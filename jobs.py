@@ -62,9 +62,10 @@ class _Desk:
         )
 
     def open(self) -> None:
-        """Bring the warehouse up to date; an empty write clears what a crash may have left in its log."""
+        """Bring the warehouse up to date and clear up what a crash may have left."""
         self.warehouse.migrate(self.runner.clock())
-        self.runner.sweep(self.jobs)
+        self.warehouse.settle()
+        self.runner.sweep()
 
     def run(self, name: str, **args: Any) -> bool:
         """Run one job, say how it ended, and return whether it may count as done."""

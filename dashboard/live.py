@@ -36,7 +36,8 @@ def watch(desk: Desk) -> None:
 
     @st.fragment(run_every=WATCH_S)
     def look() -> None:
-        if _moment(desk) != seen:
+        # A run of the page would empty a field of an open dialog that is being typed in.
+        if _moment(desk) != seen and not st.session_state.get("dialog"):
             st.rerun(scope="app")
 
     look()

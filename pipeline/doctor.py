@@ -6,8 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from pipeline.contracts import CONTRACTS
-from pipeline.errors import JobRunning
-from pipeline.warehouse import Session, Warehouse
+from pipeline.warehouse import STORAGE, Session, Warehouse
 
 COUNTS = {
     "forecasts_without_version": "forecasts whose model version is unknown",
@@ -32,15 +31,21 @@ class Finding:
 
 def examine(warehouse: Warehouse, models: Path, *, jobs: list[str]) -> list[Finding]:
     """Run every check. Raises NoWarehouse, WrongFile, Busy as the warehouse does."""
-    alive = [name for name in jobs if _runs(warehouse, name)]
+    alive = [name for name in jobs if warehouse.runs(name)]
     with warehouse.read() as session:
-        findings = [*_zones(session), *_grains(session), *_counts(session)]
+        findings = [*_file(session), *_zones(session), *_grains(session), *_counts(session)]
         dead = int(session.ask("dead_runs", alive=alive).n.iloc[0])
         artifacts = session.ask("artifacts")
     findings.append(Finding("interrupted runs", f"{dead} runs claim to be running and are not" if dead else ""))
     for version_id, name, fingerprint in artifacts.itertuples(index=False, name=None):
         findings.append(Finding(f"artifact of {version_id}", _artifact(models / name, fingerprint)))
     return findings
+
+
+def _file(session: Session) -> Iterator[Finding]:
+    storage = session.storage()
+    yield Finding("file version", "" if storage == STORAGE else f"is {storage}, not {STORAGE}")
+    yield Finding("schema version", "" if session.migrated() else "is old; run any job to migrate it")
 
 
 def _zones(session: Session) -> Iterator[Finding]:
@@ -60,14 +65,6 @@ def _counts(session: Session) -> Iterator[Finding]:
     for query, words in COUNTS.items():
         n = int(session.ask(query).n.iloc[0])
         yield Finding(query.replace("_", " "), f"{n} {words}" if n else "")
-
-
-def _runs(warehouse: Warehouse, job: str) -> bool:
-    try:
-        with warehouse.job_lock(job):
-            return False
-    except JobRunning:
-        return True
 
 
 def _artifact(path: Path, fingerprint: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from pipeline.errors import Busy
 
 POLL_S = 0.002
+NAMED_WAIT_S = 0.5  # longer than somebody who only looks whether the lock is taken holds it
 PAUSE_S = 0.006  # longer than a poll, so that those who waited go before a greedy writer
 
 
@@ -54,9 +55,9 @@ class Locks:
         self._sleep(PAUSE_S)
 
     @contextmanager
-    def named(self, name: str) -> Iterator[None]:
-        """Hold `name` alone, without waiting. Raises Busy when somebody else holds it."""
-        with self._held(name, fcntl.LOCK_EX, self._clock()):
+    def named(self, name: str, *, wait_s: float = NAMED_WAIT_S) -> Iterator[None]:
+        """Hold `name` alone. Raises Busy when somebody else keeps it."""
+        with self._held(name, fcntl.LOCK_EX, self._clock() + wait_s):
             yield
 
     @contextmanager

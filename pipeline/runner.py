@@ -134,10 +134,11 @@ class Runner:
                 _bury(session, bury, self.clock())
             session.upsert("job_runs", _frame([row]))
 
-    def sweep(self, jobs: Iterable[str]) -> int:
+    def sweep(self) -> int:
         """Mark runs failed whose process is gone; returns how many. Leaves runs that are alive alone."""
+        open_runs = self.warehouse.ask("open_runs")
         buried = 0
-        for name in jobs:
+        for name in set(open_runs.loc[open_runs["state"] == "running", "job"]):
             try:
                 with self.warehouse.job_lock(name), self.warehouse.write() as session:
                     buried += _bury(session, name, self.clock())

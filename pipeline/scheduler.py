@@ -12,7 +12,7 @@ import schedule
 
 from pipeline.runner import Job, ordered
 from pipeline.settings import ROOT
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import SCHEDULER, Warehouse
 
 CHAIN_EVERY_MIN = 5
 POLL_S = 1.0
@@ -36,7 +36,7 @@ class Scheduler:
         """Run until `until()` or an interrupt, then stop the children. Raises JobRunning beside another scheduler."""
         parent = os.getppid()
         timetable = self._timetable()
-        with self.warehouse.scheduler_lock():
+        with self.warehouse.job_lock(SCHEDULER):
             try:
                 self._chain()
                 while not until() and os.getppid() == parent:

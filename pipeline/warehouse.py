@@ -9,21 +9,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas as pd
 
+from pipeline import migrating
 from pipeline.contracts import CONTRACTS, Column, check
 from pipeline.errors import Busy, Held, JobRunning, NoWarehouse, WarehouseError, WrongFile
-from pipeline.locks import Locks
-from pipeline.queries import Migration, migrations, queries
+from pipeline.locks import NAMED_WAIT_S, Locks
+from pipeline.queries import migrations, queries
 
 # Old enough that 1.5.x can still open the file, same size.
 STORAGE = "v1.5.0"
 OPEN_TRIES_S = 5.0
+SCHEDULER = "scheduler"
 log = logging.getLogger(__name__)
 
 
@@ -64,15 +66,34 @@ class Session:
             self._columns[table] = [Column(name, kind, nullable == "YES") for name, kind, nullable in rows]
         return self._columns[table]
 
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run a statement that is no named query and fetch its rows."""
+        return self._cursor.execute(sql).fetchall()
+
+    def script(self, sql: str, **params: Any) -> None:
+        """Run one statement or several that answer nothing."""
+        self._cursor.execute(sql, params or None)
+
+    def storage(self) -> str:
+        """The DuckDB storage version of the file, such as "v1.5.0"."""
+        rows = self._cursor.sql(
+            "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = 'warehouse'"
+        )
+        return str(rows.fetchall()[0][0]).rstrip("+")
+
+    def migrated(self) -> bool:
+        """Whether every migration this Sextant knows was applied."""
+        return not migrating.pending(self)
+
     def count(self, table: str) -> int:
         """How many rows `table` has."""
-        return int(self._cursor.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
+        return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
 
     def doubled(self, table: str) -> int:
         """How many rows share their grain with another row; 0 in a sound warehouse."""
         grain = ", ".join(CONTRACTS[table].grain)
         twins = f"SELECT count(*) AS n FROM {table} GROUP BY {grain} HAVING count(*) > 1"
-        return int(self._cursor.execute(f"SELECT coalesce(sum(n), 0) FROM ({twins})").fetchall()[0][0])
+        return int(self.rows(f"SELECT coalesce(sum(n), 0) FROM ({twins})")[0][0])
 
     def _insert(self, table: str, frame: pd.DataFrame, source: str) -> int:
         if frame.empty:
@@ -151,9 +172,9 @@ class Warehouse:
             return session.ask(query, **params)
 
     @contextmanager
-    def job_lock(self, job: str) -> Iterator[None]:
+    def job_lock(self, job: str, *, wait_s: float = NAMED_WAIT_S) -> Iterator[None]:
         """Hold the right to run `job`. Raises JobRunning when another process has it."""
-        lock = self._locks.named(f"job-{job}")
+        lock = self._locks.named(f"job-{job}", wait_s=wait_s)
         try:
             lock.__enter__()
         except Busy as error:
@@ -163,19 +184,23 @@ class Warehouse:
         finally:
             lock.__exit__(None, None, None)
 
-    @contextmanager
-    def scheduler_lock(self) -> Iterator[None]:
-        """Hold the right to be the one scheduler. Raises JobRunning when another process has it."""
-        with self.job_lock("scheduler"):
-            yield
-
-    def scheduler_alive(self) -> bool:
-        """Whether some process holds the scheduler's lock now."""
+    def runs(self, job: str) -> bool:
+        """Whether some process runs `job` now; "scheduler" counts as a job here."""
         try:
-            with self.scheduler_lock():
+            with self.job_lock(job, wait_s=0.0):
                 return False
         except JobRunning:
             return True
+
+    def scheduler_alive(self) -> bool:
+        """Whether a scheduler works on this warehouse now."""
+        return self.runs(SCHEDULER)
+
+    def settle(self) -> None:
+        """Fold in what a crash may have left beside the file; every reader would replay it otherwise."""
+        if self.path.with_name(self.path.name + ".wal").exists():
+            with self.write():
+                pass
 
     def migrate(self, now: datetime) -> list[str]:
         """Bring the file up to date; each migration in one transaction with its record.
@@ -184,21 +209,17 @@ class Warehouse:
         is no Sextant warehouse, was made by a newer Sextant, or an applied migration was edited since.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        pending = migrations()
+        steps = migrations()
         if self.path.exists():
             with self.read() as session:
-                pending = _pending(session, self.path)
-        for step in pending:
+                steps = migrating.pending(session)
+        for step in steps:
             with self.write() as session:
                 # Another process may have been faster.
-                if step not in _pending(session, self.path):
+                if step not in migrating.pending(session):
                     continue
-                session._cursor.execute(step.script)
-                session._cursor.execute(
-                    "INSERT INTO schema_migrations VALUES ($number, $name, $sha256, $at)",
-                    {"number": step.number, "name": step.name, "sha256": step.sha256, "at": now.astimezone(UTC)},
-                )
-        return [step.name for step in pending]
+                migrating.apply(session, step, now)
+        return [step.name for step in steps]
 
     def version(self) -> tuple[tuple[int, int, int], ...]:
         """Changes whenever the file may have; cheap enough to be a cache key."""
@@ -267,26 +288,3 @@ def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
     except duckdb.Error as error:
         # After a failed COMMIT there is nothing to roll back; the first error is the one that counts.
         log.debug("rollback had nothing to do: %s", error)
-
-
-def _pending(session: Session, path: Path) -> tuple[Migration, ...]:
-    tables = {
-        row[0]
-        for row in session._cursor.sql(
-            "SELECT table_name FROM duckdb_tables() WHERE NOT internal AND database_name = 'warehouse'"
-        ).fetchall()
-    }
-    if not tables:
-        return migrations()
-    if "schema_migrations" not in tables:
-        raise WrongFile(
-            f"{path.name} is a DuckDB file but no Sextant warehouse; set SEXTANT_WAREHOUSE to another path."
-        )
-    applied = dict(session._cursor.sql("SELECT number, sha256 FROM schema_migrations").fetchall())
-    known = {step.number: step.sha256 for step in migrations()}
-    if set(applied) - set(known):
-        raise WrongFile(f"{path.name} was made by a newer Sextant; update Sextant.")
-    edited = [number for number, fingerprint in applied.items() if known[number] != fingerprint]
-    if edited:
-        raise WrongFile(f"{path.name}: migrations {edited} were edited after they ran; restore them from git.")
-    return tuple(step for step in migrations() if step.number not in applied)

@@ -1,7 +1,6 @@
 """Real Streamlit server and real Chromium for tests: a warehouse in, pages out, every request watched."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,8 +16,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request
 
+from dashboard.screenshots import BROWSERS, find_chromium
+
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -33,19 +33,12 @@ PATHS = ("", "accuracy", "jobs", "models", "audit")
 HARMLESS = ("Unrecognized feature:", "was preloaded using link preload")
 
 
-def find_chromium() -> str | None:
-    """The browser named by SEXTANT_CHROMIUM, or the first known one on the path."""
-    named = os.environ.get("SEXTANT_CHROMIUM")
-    candidates = [named] if named else list(NAMES)
-    return next((found for name in candidates if (found := shutil.which(name))), None)
-
-
 def require_chromium() -> str:
     """The browser; without one the test is skipped on a desk and fails in CI."""
     found = find_chromium()
     if found:
         return found
-    sentence = f"NO BROWSER: pages were not tested; install one of {', '.join(NAMES)} or set SEXTANT_CHROMIUM"
+    sentence = f"NO BROWSER: pages were not tested; install one of {', '.join(BROWSERS)} or set SEXTANT_CHROMIUM"
     if os.environ.get("CI") == "true":
         pytest.fail(sentence)
     pytest.skip(sentence)
@@ -56,13 +49,18 @@ def launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=require_chromium(), args=FLAGS)
 
 
+def environment(warehouse: Path, **more: str) -> dict[str, str]:
+    """What a child process needs to work on `warehouse` and on nothing else."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("SEXTANT_", "ESIOS_"))}
+    return kept | {"SEXTANT_WAREHOUSE": str(warehouse), "SEXTANT_MARKETS": "demo"} | more
+
+
 @contextmanager
-def serving(warehouse: Path, log: Path) -> Iterator[str]:
-    """A Streamlit server over `warehouse` on a free loopback port; gives its address."""
+def serving(warehouse: Path, log: Path, **more: str) -> Iterator[str]:
+    """A Streamlit server over `warehouse` on a free loopback port; gives its address. `more` are its settings."""
     port = _free_port()
     command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
-    env = os.environ | {"SEXTANT_WAREHOUSE": str(warehouse), "SEXTANT_MARKETS": "demo"}
-    env.pop("SEXTANT_MODELS", None)
+    env = environment(warehouse, **more)
     with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=out) as server:
         try:
             address = f"http://127.0.0.1:{port}"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from pipeline.discovery import discover
@@ -49,6 +50,12 @@ class Desk:
     def rows(self, table: str) -> int:
         with self.warehouse.read() as session:
             return session.count(table)
+
+
+def ask(desk: Desk, sql: str) -> pd.DataFrame:
+    """The answer to plain SQL; the pipeline itself uses named queries only."""
+    with desk.warehouse.read() as session:
+        return session._cursor.sql(sql).to_arrow_table().to_pandas()
 
 
 def settings_for(folder: Path, **env: str) -> Settings:

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.features import History, Versions
+from pipeline.features import Built, History, Versions, build
 from pipeline.windows import Times
 
 ZONE, COUNTRY = "Europe/Madrid", "ES"
+BESIDE = ("as_of", "stale_hours", "filled_hours", "operator")
 FIELDS = ("value", "last_05", "last_15", "last_30")
 SPAIN = Path(__file__).resolve().parents[2] / "shared" / "data" / "spain_5min.parquet"
 
@@ -72,6 +73,18 @@ def noise_after(whole: History, origin: np.datetime64, as_of: np.datetime64) -> 
     rng = np.random.default_rng(7)
     changed = {name: np.where(unknown, rng.normal(0, 1e6, len(whole)), getattr(whole, name)) for name in FIELDS}
     return History(valid_at=whole.valid_at, known_at=whole.known_at, **changed)
+
+
+def build_at(source: History, origins: np.ndarray, *, operator: Versions | None = None) -> Built:
+    """Features of the origins, each issued 72 minutes after it starts."""
+    return build(source, origins, issued(origins), zone=ZONE, country=COUNTRY, operator=operator)
+
+
+def bits(built: Built) -> list[bytes]:
+    """All numbers of a build, to compare bit for bit."""
+    batch = built.batch
+    arrays = (batch.level, batch.naive, batch.shared, batch.target, batch.local_hour, batch.recent)
+    return [np.ascontiguousarray(array).tobytes() for array in (*arrays, built.stale_hours, built.filled_hours)]
 
 
 def spain(first: str, last: str) -> tuple[History, Versions]:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.settings import ROOT
-from tests.conftest import Desk, settings_for
-from tests.test_jobs import ask
+from tests.conftest import Desk, ask, settings_for
 
 Environment = Callable[..., dict[str, str]]
 

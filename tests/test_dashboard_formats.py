@@ -18,7 +18,8 @@ def test_numbers_have_separators_and_a_real_minus(value: float | None, words: st
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [(54.2, "+54"), (-124.0, "−124"), (0.4, "0"), (-0.4, "0"), (1234.0, "+1,234")]  # noqa: RUF001
+    ("value", "words"),
+    [(54.2, "+54"), (-124.0, "−124"), (0.4, "0"), (-0.4, "0"), (1234.0, "+1,234")],  # noqa: RUF001
 )
 def test_changes_are_signed_but_nothing_is_not(value: float, words: str) -> None:
     assert formats.signed(value) == words

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -219,6 +220,21 @@ def test_a_wrong_token_is_refused_and_never_shown(server: GridServer) -> None:
     with pytest.raises(AuthRefused) as caught:
         fetch(server, ESIOS_API_KEY="another-token")
     assert "another-token" not in str(caught.value)
+
+
+def test_a_token_that_the_provider_echoes_is_not_shown(server: GridServer) -> None:
+    server.faults.append(faults.answering(f'{{"message":"bad token {server.token}"}}'.encode(), 400))
+    with pytest.raises(BadRequest, match=r"bad token \*\*\*"):
+        fetch(server)
+
+
+def test_rows_outside_the_window_are_dropped(server: GridServer) -> None:
+    def widen(document: dict[str, Any]) -> None:
+        rows = document["indicator"]["values"]
+        rows += [rows[0] | {"datetime": text} for text in ("2024-10-25T01:55+02:00", "2024-10-26T02:00+02:00")]
+
+    server.faults.append(faults.edited(widen))
+    assert len(fetch(server)) == 288
 
 
 def test_readiness_needs_a_token_that_can_be_sent() -> None:

@@ -5,32 +5,33 @@ import pandas as pd
 import pytest
 
 from pipeline import features, windows
-from pipeline.errors import ConfigError, ModelError
+from pipeline.errors import ConfigError
 from pipeline.features import Built, History, Versions, build
 from tests import slow_features
-from tests.hourly import COUNTRY, FIELDS, ZONE, history, hours, issued, noise_after, subset, together, with_vintages
+from tests.hourly import (
+    BESIDE,
+    COUNTRY,
+    FIELDS,
+    ZONE,
+    bits,
+    build_at,
+    history,
+    hours,
+    issued,
+    noise_after,
+    subset,
+    together,
+    with_vintages,
+)
 
 CLOCK_CHANGES = ("2024-03-31", "2024-10-27")
 NEW_YEAR = "2024-01-02"
 
 
-def _build(source: History, origins: np.ndarray, *, operator: Versions | None = None) -> Built:
-    return build(source, origins, issued(origins), zone=ZONE, country=COUNTRY, operator=operator)
-
-
-def _bytes(built: Built) -> list[bytes]:
-    batch = built.batch
-    arrays = (batch.level, batch.naive, batch.shared, batch.target, batch.local_hour, batch.recent)
-    return [np.ascontiguousarray(array).tobytes() for array in (*arrays, built.stale_hours, built.filled_hours)]
-
-
 def _row(built: Built, place: int) -> list[bytes]:
     keep = slice(place, place + 1)
-    part = Built(built.batch.rows(keep), *(getattr(built, name)[keep] for name in _BESIDE))
-    return _bytes(part)
-
-
-_BESIDE = ("as_of", "stale_hours", "filled_hours", "operator")
+    part = Built(built.batch.rows(keep), *(getattr(built, name)[keep] for name in BESIDE))
+    return bits(part)
 
 
 def _column(built: Built, name: str, horizon: int = 1) -> np.ndarray:
@@ -46,7 +47,7 @@ def test_every_feature_is_that_of_the_slow_reading(day: str, vintages: bool) -> 
     whole = history(str(np.datetime64(day) - 50), 62)
     source = with_vintages(whole) if vintages else whole
     origins = np.datetime64(f"{day}T00", "h") + np.array([-200, -60, -3, -1, 0, 1, 2, 3, 20, 25, 170])
-    built = _build(source, origins)
+    built = build_at(source, origins)
     for place, origin in enumerate(origins):
         for horizon in (1, 4, 6):
             slow = slow_features.features(source, origin, issued(origins)[place], horizon)
@@ -65,12 +66,12 @@ def test_the_slow_reading_leaves_no_feature_out() -> None:
 
 
 @pytest.mark.parametrize("change", CLOCK_CHANGES)
-def test_one_row_is_bit_for_bit_the_row_of_a_bulk_build(change: str) -> None:
+def test_one_row_is_bit_for_bit_the_row_of_a_bulkbuild_at(change: str) -> None:
     source = with_vintages(history(str(np.datetime64(change) - 60), 75))
     origins = hours(str(np.datetime64(change) - 10), 22)
-    bulk = _build(source, origins)
+    bulk = build_at(source, origins)
     for place in range(0, len(origins), 13):
-        assert _bytes(_build(source, origins[place : place + 1])) == _row(bulk, place)
+        assert bits(build_at(source, origins[place : place + 1])) == _row(bulk, place)
 
 
 def test_a_row_needs_no_more_than_its_window_of_history() -> None:
@@ -79,17 +80,17 @@ def test_a_row_needs_no_more_than_its_window_of_history() -> None:
     age = origin[0] - source.valid_at
     recent = subset(source, age < np.timedelta64(windows.WINDOW_HOURS, "h"))
     assert len(recent) < len(source) / 2
-    assert _bytes(_build(recent, origin)) == _bytes(_build(source, origin))
+    assert bits(build_at(recent, origin)) == bits(build_at(source, origin))
 
 
 def test_chunks_and_the_order_of_origins_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     source = with_vintages(history("2024-01-01", 60))
     origins = hours("2024-02-10", 10)
-    whole = _build(source, origins)
+    whole = build_at(source, origins)
     monkeypatch.setattr(features, "CHUNK", 7)
-    assert _bytes(_build(source, origins)) == _bytes(whole)
-    assert _bytes(_build(source, origins[::-1])) == _bytes(
-        Built(whole.batch.rows(slice(None, None, -1)), *(getattr(whole, name)[::-1] for name in _BESIDE))
+    assert bits(build_at(source, origins)) == bits(whole)
+    assert bits(build_at(source, origins[::-1])) == bits(
+        Built(whole.batch.rows(slice(None, None, -1)), *(getattr(whole, name)[::-1] for name in BESIDE))
     )
 
 
@@ -99,7 +100,7 @@ def test_noise_in_all_that_was_not_known_changes_no_bit(step: int) -> None:
     origins = hours("2024-04-01", 1)[:1] + step
     noisy = noise_after(source, origins[0], issued(origins)[0])
     assert (noisy.value != source.value).any()
-    assert _bytes(_build(noisy, origins)) == _bytes(_build(source, origins))
+    assert bits(build_at(noisy, origins)) == bits(build_at(source, origins))
 
 
 def test_a_value_known_in_time_but_after_the_origin_is_not_used() -> None:
@@ -107,7 +108,7 @@ def test_a_value_known_in_time_but_after_the_origin_is_not_used() -> None:
     origins = hours("2024-02-15", 1)[:1]
     late = issued(origins, 60 * 24)
     on_time = build(source, origins, issued(origins), zone=ZONE, country=COUNTRY)
-    assert _bytes(build(source, origins, late, zone=ZONE, country=COUNTRY)) == _bytes(on_time)
+    assert bits(build(source, origins, late, zone=ZONE, country=COUNTRY)) == bits(on_time)
 
 
 def test_of_several_versions_the_newest_known_counts() -> None:
@@ -116,7 +117,7 @@ def test_of_several_versions_the_newest_known_counts() -> None:
     hour = subset(source, source.valid_at == origins[0])
     revised = History(hour.valid_at, hour.value + 500, hour.known_at + np.timedelta64(60, "m"), *_tails(hour))
     again = History(hour.valid_at, hour.value + 900, hour.known_at + np.timedelta64(50, "h"), *_tails(hour))
-    level = _build(together(again, revised, source), origins).batch.recent
+    level = build_at(together(again, revised, source), origins).batch.recent
     assert level[0, -1] == hour.value[0]
     assert level[1, -2] == hour.value[0] + 500
     assert level[2, -3] == hour.value[0] + 500
@@ -130,7 +131,7 @@ def test_among_versions_known_at_the_same_time_the_later_row_counts() -> None:
     source = history("2024-01-01", 45)
     second = History(source.valid_at, source.value + 1, source.known_at, *_tails(source))
     origins = hours("2024-02-10", 1)[:1]
-    assert _build(together(source, second), origins).batch.level == _build(second, origins).batch.level
+    assert build_at(together(source, second), origins).batch.level == build_at(second, origins).batch.level
 
 
 def test_an_hour_taken_back_counts_as_missing() -> None:
@@ -139,7 +140,7 @@ def test_an_hour_taken_back_counts_as_missing() -> None:
     hour = subset(source, source.valid_at == origins[0])
     nothing = np.full(1, np.nan)
     gone = History(hour.valid_at, nothing, hour.known_at + np.timedelta64(1, "m"), nothing, nothing, nothing)
-    built = _build(together(source, gone), origins)
+    built = build_at(together(source, gone), origins)
     assert built.stale_hours[0] == 1
     assert np.isfinite(built.batch.shared).all()
 
@@ -150,7 +151,7 @@ def test_a_missing_hour_is_last_week_plus_the_current_difference() -> None:
     value = dict(zip(source.valid_at.tolist(), source.value, strict=True))
     at = [origins[0] - np.timedelta64(lag, "h") for lag in (168, 1, 169)]
     week, before, week_before = (value[stamp.item()] for stamp in at)
-    built = _build(subset(source, source.valid_at != origins[0]), origins)
+    built = build_at(subset(source, source.valid_at != origins[0]), origins)
     assert built.batch.level[0] == week + (before - week_before)
     assert (built.stale_hours[0], built.filled_hours[0]) == (1, 1)
 
@@ -159,7 +160,7 @@ def test_an_outage_is_counted_from_its_end_and_its_fills() -> None:
     source = history("2024-01-01", 50)
     origins = hours("2024-02-10", 1)
     silent = (source.valid_at >= origins[3]) & (source.valid_at < origins[9])
-    built = _build(subset(source, ~silent), origins)
+    built = build_at(subset(source, ~silent), origins)
     assert built.stale_hours[:12].tolist() == [0, 0, 0, 1, 2, 3, 4, 5, 6, 0, 0, 0]
     assert built.filled_hours[:12].tolist() == [0, 0, 0, 1, 2, 3, 4, 5, 6, 6, 6, 6]
     assert np.isfinite(built.batch.target).all()
@@ -167,14 +168,14 @@ def test_an_outage_is_counted_from_its_end_and_its_fills() -> None:
 
 def test_with_too_little_history_features_are_missing_not_wrong() -> None:
     source = history("2024-01-01", 10)
-    built = _build(source, hours("2024-01-09", 1))
+    built = build_at(source, hours("2024-01-09", 1))
     assert np.isnan(_column(built, "target_mean_4_weeks")).all()
     assert np.isfinite(_column(built, "lag_168")).all()
     assert built.filled_hours.max() == 0
 
 
 def test_no_history_at_all_gives_rows_without_a_level() -> None:
-    built = _build(subset(history("2024-01-01", 1), np.array([], dtype=int)), hours("2024-01-01", 1)[:2])
+    built = build_at(subset(history("2024-01-01", 1), np.array([], dtype=int)), hours("2024-01-01", 1)[:2])
     assert np.isnan(built.batch.level).all()
     assert built.stale_hours.tolist() == [windows.WINDOW_HOURS] * 2
 
@@ -183,7 +184,7 @@ def test_yesterday_means_the_same_local_hour_on_the_day_of_a_clock_change() -> N
     source = history("2024-02-15", 50)
     value = dict(zip(source.valid_at.tolist(), source.value, strict=True))
     noon_summer = np.array(["2024-03-31T09"], dtype="datetime64[h]")
-    built = _build(source, noon_summer)
+    built = build_at(source, noon_summer)
     noon_before = value[np.datetime64("2024-03-30T11").astype("datetime64[h]").item()]
     assert built.batch.local_hour[0, 0] == 12
     assert _column(built, "target_lag_24")[0] == noon_before - built.batch.level[0]
@@ -193,16 +194,16 @@ def test_the_tail_of_an_hour_is_relative_to_its_mean_and_zero_when_missing() -> 
     source = history("2024-01-01", 45)
     origins = hours("2024-02-10", 1)[:1]
     here = source.valid_at == origins[0]
-    assert _column(_build(source, origins), "last_05_today")[0] == (source.last_05 - source.value)[here][0]
-    assert _column(_build(subset(source, ~here), origins), "last_05_today")[0] == 0.0
+    assert _column(build_at(source, origins), "last_05_today")[0] == (source.last_05 - source.value)[here][0]
+    assert _column(build_at(subset(source, ~here), origins), "last_05_today")[0] == 0.0
 
 
 def test_features_do_not_change_when_the_level_of_all_history_moves() -> None:
     source = history("2024-01-01", 60)
     moved = History(source.valid_at, source.value + 4096, source.known_at, *(tail + 4096 for tail in _tails(source)))
     origins = hours("2024-02-10", 3)
-    assert _build(moved, origins).batch.shared == pytest.approx(_build(source, origins).batch.shared, abs=1e-6)
-    assert _build(moved, origins).batch.target == pytest.approx(_build(source, origins).batch.target, abs=1e-6)
+    assert build_at(moved, origins).batch.shared == pytest.approx(build_at(source, origins).batch.shared, abs=1e-6)
+    assert build_at(moved, origins).batch.target == pytest.approx(build_at(source, origins).batch.target, abs=1e-6)
 
 
 def test_the_operators_forecast_is_the_one_known_at_issue_and_no_feature() -> None:
@@ -211,10 +212,10 @@ def test_the_operators_forecast_is_the_one_known_at_issue_and_no_feature() -> No
     early = Versions(ahead, np.full(5, 1.0), issued(ahead, -600))
     late = Versions(ahead[:1], np.full(1, 2.0), issued(origins[1:]))
     both = Versions(*(np.concatenate([getattr(early, n), getattr(late, n)]) for n in ("valid_at", "value", "known_at")))
-    built = _build(source, origins, operator=both)
+    built = build_at(source, origins, operator=both)
     assert np.array_equal(built.operator[0], [1, 1, 1, 1, 1, np.nan], equal_nan=True)
     assert np.array_equal(built.operator[1], [1, 1, 1, 1, np.nan, np.nan], equal_nan=True)
-    assert _bytes(built) == _bytes(_build(source, origins))
+    assert bits(built) == bits(build_at(source, origins))
     now = build(source, origins[:1], issued(origins[1:]), zone=ZONE, country=COUNTRY, operator=both)
     assert now.operator[0, 0] == 2.0
 
@@ -239,61 +240,6 @@ def test_training_actuals_take_a_moment_per_origin() -> None:
     after = features.training_actuals(source, origins, as_of=issued(origins) + np.timedelta64(3, "h"))
     assert np.isfinite(after.value[:, :3]).all()
     assert np.isnan(after.value[:, 3:]).all()
-
-
-def _rows(built: Built) -> pd.DataFrame:
-    now = pd.Timestamp("2024-03-01", tz="UTC")
-    return features.to_rows(built, target="demo.load", mode="replay", written_at=now, run_id="run")
-
-
-def test_rows_come_back_bit_for_bit_in_any_order() -> None:
-    source = with_vintages(history("2024-01-01", 60))
-    origins = hours("2024-02-08", 3)
-    built = _build(source, origins, operator=Versions(origins, source.value[: len(origins)], issued(origins, -60)))
-    back = features.from_rows(_rows(built).sample(frac=1, random_state=0))
-    stored = Built(
-        batch=type(built.batch)(**{**vars(built.batch), "recent": np.empty((len(origins), 0))}),
-        **{name: getattr(built, name) for name in _BESIDE},
-    )
-    assert _bytes(back) == _bytes(stored)
-    assert back.as_of.tolist() == built.as_of.tolist()
-    assert back.batch.origins.tolist() == origins.tolist()
-    assert back.operator.tobytes() == built.operator.tobytes()
-
-
-def test_rows_have_the_columns_of_the_table_and_one_line_per_horizon() -> None:
-    built = _build(history("2024-01-01", 45), hours("2024-02-08", 1))
-    rows = _rows(built)
-    assert len(rows) == 24 * 6
-    assert set(rows["horizon"]) == {1, 2, 3, 4, 5, 6}
-    assert (rows["valid_at"] - rows["origin"] == pd.to_timedelta(rows["horizon"], unit="h")).all()
-    assert len(rows["values"].iloc[0]) == len(features.names())
-
-
-def test_rows_of_another_feature_set_are_refused() -> None:
-    rows = _rows(_build(history("2024-01-01", 45), hours("2024-02-08", 1)))
-    with pytest.raises(ModelError, match="feature rows are of set older"):
-        features.from_rows(rows.assign(feature_set="older"))
-
-
-def test_rows_that_lack_a_horizon_are_refused() -> None:
-    rows = _rows(_build(history("2024-01-01", 45), hours("2024-02-08", 1)))
-    with pytest.raises(ModelError, match="lack a horizon"):
-        features.from_rows(rows.iloc[1:])
-
-
-def test_no_rows_and_no_origins_make_an_empty_build() -> None:
-    built = _build(history("2024-01-01", 2), hours("2024-01-01", 0))
-    assert len(built.batch) == 0
-    assert len(_rows(built)) == 0
-    assert len(features.from_rows(_rows(built)).batch) == 0
-
-
-def test_the_feature_set_follows_names_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = features.feature_set()
-    assert len(set(features.names())) == len(features.names())
-    monkeypatch.setattr(features, "FEATURES_VERSION", features.FEATURES_VERSION + 1)
-    assert features.feature_set() != before
 
 
 def test_history_is_read_from_the_columns_of_the_table() -> None:

@@ -9,8 +9,7 @@ from pipeline.errors import ConfigError
 from pipeline.jobs import ingest
 from pipeline.markets import load_markets
 from pipeline.settings import ROOT, Settings
-from tests.conftest import HISTORY_DAYS, NOW, Desk, desk_in
-from tests.test_jobs import ask
+from tests.conftest import HISTORY_DAYS, NOW, Desk, ask, desk_in
 
 
 def slots(desk: Desk) -> pd.Series:

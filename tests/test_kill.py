@@ -11,8 +11,7 @@ import pytest
 
 from pipeline.doctor import examine
 from pipeline.settings import ROOT
-from tests.conftest import Desk
-from tests.test_jobs import ask
+from tests.conftest import Desk, ask
 
 KILLS = 30
 TABLES = ("raw", "actuals", "features", "predictions", "accuracy", "model_versions", "promotions")
@@ -38,7 +37,7 @@ def test_thirty_kills_at_random_moments_lose_nothing(full: Desk, environment: Ca
             time.sleep(rng.uniform(0.5, 3.0 if "train" in names else 1.8))
             child.kill()
             hit += child.wait() == -9
-        full.runner().sweep(full.jobs)
+        full.runner().sweep()
         flaws = [f for f in examine(full.warehouse, full.settings.models, jobs=list(full.jobs)) if f.flaw]
         assert not flaws
         found = ledger(full)

@@ -107,11 +107,11 @@ def test_a_killed_run_is_marked_failed_by_the_next_sweep_and_a_living_one_is_lef
     with subprocess.Popen([sys.executable, "-c", script, folder], stdout=subprocess.PIPE, env=environment) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"up\n"
-        assert desk.runner().sweep(["probe"]) == 0
+        assert desk.runner().sweep() == 0
         assert runs(desk).state.tolist() == ["running"]
         child.kill()
         child.wait()
-    assert desk.runner().sweep(["probe"]) == 1
+    assert desk.runner().sweep() == 1
     with desk.warehouse.read() as session:
         assert session.ask("dead_runs", alive=[]).n.iloc[0] == 0
     assert runs(desk).empty

@@ -18,8 +18,8 @@ from pipeline.errors import JobRunning
 from pipeline.runner import request
 from pipeline.scheduler import Scheduler
 from pipeline.settings import ROOT
-from tests.conftest import Desk
-from tests.test_jobs import ask
+from pipeline.warehouse import SCHEDULER
+from tests.conftest import Desk, ask
 
 Environment = Callable[..., dict[str, str]]
 
@@ -84,7 +84,7 @@ def test_the_scheduler_runs_the_chain_and_a_queued_retrain_and_stops_on_sigterm(
 
 def test_a_second_scheduler_is_refused_with_a_sentence(full: Desk, environment: Environment) -> None:
     command = [sys.executable, str(ROOT / "jobs.py"), "schedule"]
-    with full.warehouse.scheduler_lock():
+    with full.warehouse.job_lock(SCHEDULER):
         done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "scheduler is running in another process" in done.stderr
@@ -102,7 +102,7 @@ def test_a_scheduler_in_this_process_starts_children_and_ends_them(
     scheduler.serve(until=lambda: next(rounds))
     assert lines[0].startswith("started run ingest actuals features forecast backfill")
     assert all(child.poll() is not None for child in scheduler.children.values())
-    with full.warehouse.scheduler_lock(), pytest.raises(JobRunning):
+    with full.warehouse.job_lock(SCHEDULER), pytest.raises(JobRunning):
         scheduler.serve(until=lambda: True)
 
 

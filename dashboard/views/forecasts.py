@@ -1,7 +1,7 @@
 """Newest issue -> what the trader needs: six hours, their certainty, and how good such forecasts were."""
 
 import io
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -44,13 +44,17 @@ def _now(frame: Frame, issue: pd.DataFrame) -> None:
 
 
 def _record(frame: Frame, issue: pd.DataFrame) -> None:
-    until = this_hour(frame.now) + timedelta(hours=1)
-    scores = frame.ask("page_accuracy", target=frame.target.id, since=until - MONTH, until=until)
+    scores = frame.ask("page_accuracy", target=frame.target.id, **_month(frame))
     left, right = st.columns([5, 3], gap="medium")
     with left, ui.panel():
         _table(frame, issue, scores)
     with right, ui.panel():
         _errors(frame, scores)
+
+
+def _month(frame: Frame) -> dict[str, datetime]:
+    until = this_hour(frame.now) + timedelta(hours=1)
+    return {"since": until - MONTH, "until": until}
 
 
 def _banners(frame: Frame, issue: pd.DataFrame) -> None:
@@ -119,12 +123,7 @@ def _fan(frame: Frame) -> None:
 
 def _provenance(frame: Frame, issue: pd.DataFrame) -> None:
     first = issue.iloc[0]
-    counts = frame.ask(
-        "page_issues",
-        target=frame.target.id,
-        since=this_hour(frame.now) - MONTH,
-        until=this_hour(frame.now) + timedelta(hours=1),
-    ).iloc[0]
+    counts = frame.ask("page_issues", target=frame.target.id, **_month(frame)).iloc[0]
     mode = "replayed afterwards with what was known then" if first["mode"] == "replay" else "issued live"
     words = [
         f"Issued {formats.stamp(first.made_at, frame.zone)} {frame.clock}, {mode}",

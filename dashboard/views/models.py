@@ -61,7 +61,7 @@ def _training(frame: Frame) -> None:
         run = newest.iloc[0]
         with ui.panel():
             _training_state(frame, run)
-        if is_open and run.state not in OPEN:
+        if is_open and run.state not in OPEN and not st.session_state.get("dialog"):
             st.rerun(scope="app")
 
     live()

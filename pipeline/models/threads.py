@@ -7,7 +7,7 @@ ten times slower than a single thread. Families work on several horizons at a ti
 from contextlib import AbstractContextManager
 from functools import cache
 
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController
 
 
 def one_thread(user_api: str) -> AbstractContextManager[None]:

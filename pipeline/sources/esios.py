@@ -119,7 +119,7 @@ def _coarsened(found: pd.DataFrame, series: Series) -> pd.DataFrame:
     """
     valid_at = found["valid_at"]
     slot, day = valid_at.dt.floor(series.cadence), valid_at.dt.tz_convert(ZONE).dt.date
-    quarterly = (valid_at == valid_at.dt.floor(QUARTER)) & (series.cadence > QUARTER)
+    quarterly = valid_at == valid_at.dt.floor(QUARTER)
     fine = quarterly & day.isin(set(day[quarterly & (valid_at != slot)]))
     if not fine.any():
         return found

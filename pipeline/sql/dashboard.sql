@@ -35,7 +35,7 @@ newest AS (SELECT max(origin) AS origin FROM sextant),
 before AS (SELECT max(origin) AS origin FROM sextant WHERE origin < (SELECT origin FROM newest)),
 fact AS (SELECT valid_at, value FROM actuals_latest WHERE target = $target AND valid_at >= $since),
 reach AS (SELECT max(valid_at) AS last FROM (SELECT valid_at FROM shown UNION ALL SELECT valid_at FROM fact)),
-spine AS (SELECT unnest(generate_series($since::TIMESTAMPTZ, (SELECT last FROM reach), INTERVAL 1 HOUR)) AS valid_at),
+spine AS (SELECT unnest(generate_series(date_trunc('hour', $since::TIMESTAMPTZ), (SELECT last FROM reach), INTERVAL 1 HOUR)) AS valid_at),
 operator AS (
     SELECT valid_at, p50 FROM shown WHERE issuer = 'operator'
     QUALIFY row_number() OVER (PARTITION BY valid_at ORDER BY horizon = 1 DESC, origin DESC) = 1)

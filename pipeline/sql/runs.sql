@@ -4,8 +4,3 @@ SELECT * FROM job_runs WHERE run_id = $run_id;
 -- name: open_runs
 -- Runs that wait or claim to be running, oldest first.
 SELECT * FROM job_runs WHERE state IN ('queued', 'running') ORDER BY queued_at, run_id;
-
--- name: last_runs
--- The newest run of each job that succeeded or had nothing to do.
-SELECT job, max(started_at) AS started_at FROM job_runs
-WHERE state IN ('succeeded', 'skipped') GROUP BY job;

@@ -1,0 +1,109 @@
+"""A filled warehouse -> docs/*.png: every page, wide and on a phone, light and dark. Needs Chromium.
+
+    python -m dashboard.screenshots [--address http://127.0.0.1:8501] [--folder docs] [--prefix stale_]
+
+Without an address a server of its own is started over SEXTANT_WAREHOUSE.
+"""
+
+import argparse
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.settings import ROOT
+
+PATHS = {"forecasts": "", "accuracy": "accuracy", "jobs": "jobs", "models": "models", "audit": "audit"}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+WIDTHS = {1440: "", 390: "_phone"}
+SETTLED = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+HEIGHT = "document.querySelector('[data-testid=\"stMain\"]').scrollHeight"
+START_S = 60
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Take the pictures; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--address", help="a running dashboard")
+    parser.add_argument("--folder", type=Path, default=ROOT / "docs")
+    parser.add_argument("--pages", nargs="*", choices=PATHS, default=list(PATHS))
+    parser.add_argument("--prefix", default="", help="put before every file name")
+    options = parser.parse_args(argv)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    if options.address:
+        _shoot(options.address, options)
+        return 0
+    with _serving() as address:
+        _shoot(address, options)
+    return 0
+
+
+def find_chromium() -> str | None:
+    """The browser named by SEXTANT_CHROMIUM, or the first known one on the path."""
+    named = os.environ.get("SEXTANT_CHROMIUM")
+    return next((found for name in ([named] if named else BROWSERS) if (found := shutil.which(name))), None)
+
+
+def _shoot(address: str, options: argparse.Namespace) -> None:
+    # Only this command needs a browser; the dashboard itself must start without one.
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox", "--disable-gpu"])
+        for width, suffix in WIDTHS.items():
+            for theme in ("light", "dark"):
+                context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+                for name in options.pages:
+                    target = options.folder / f"{options.prefix}{name}{suffix}_{theme}.png"
+                    _picture(context.new_page(), f"{address}/{PATHS[name]}", target)
+                context.close()
+        browser.close()
+
+
+def _picture(page: Any, url: str, target: Path) -> None:
+    page.goto(url, wait_until="domcontentloaded")
+    page.locator(SETTLED).wait_for(timeout=60_000)
+    page.wait_for_timeout(2000)
+    size = page.viewport_size
+    page.set_viewport_size({"width": size["width"], "height": max(700, page.evaluate(HEIGHT))})
+    page.wait_for_timeout(900)
+    page.screenshot(path=str(target))
+    page.close()
+
+
+@contextmanager
+def _serving() -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as server:
+        try:
+            _wait(f"http://127.0.0.1:{port}")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+def _wait(address: str) -> None:
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
+            return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

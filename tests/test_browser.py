@@ -1,0 +1,262 @@
+"""Real pages in a real browser: nothing fails, nothing leaves this machine, and actions do what they say."""
+
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from pipeline.settings import ROOT
+from pipeline.warehouse import Warehouse
+from tests import browser, filler
+from tests.browser import PATHS, Watched
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = browser.launch(playwright)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A filled warehouse that ends now."""
+    made = tmp_path_factory.mktemp("filled")
+    filler.fill(made / "w.duckdb", datetime.now(UTC))
+    return made
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path) -> Iterator[str]:
+    with browser.serving(folder / "w.duckdb", folder / "server.log") as address:
+        yield address
+
+
+@pytest.fixture
+def visit(chromium: Browser) -> Iterator[Callable[..., Watched]]:
+    """Opens pages in contexts of their own."""
+    contexts = []
+
+    def opened(address: str, width: int = 1440, theme: str = "light") -> Watched:
+        contexts.append(chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme))
+        return Watched(contexts[-1].new_page(), address)
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def sideways(page: Page) -> int:
+    """Pixels by which the page is wider than its window."""
+    return int(
+        page.evaluate("""() => {
+        const main = document.querySelector('[data-testid="stMain"]');
+        return Math.max(main.scrollWidth - main.clientWidth, document.documentElement.scrollWidth - innerWidth);
+    }""")
+    )
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+def test_a_page_of_a_full_warehouse_opens_cleanly(
+    served: str, visit: Callable[..., Watched], path: str, width: int, theme: str
+) -> None:
+    watched = visit(served, width, theme)
+    page = watched.open(path)
+    expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
+    assert watched.exceptions() == []
+    assert watched.problems == []
+    assert sideways(page) <= 0
+
+
+@pytest.fixture(scope="module", params=["empty", "missing"])
+def bare(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    made = tmp_path_factory.mktemp(request.param)
+    if request.param == "empty":
+        filler.empty(made / "w.duckdb", datetime.now(UTC))
+    with browser.serving(made / "w.duckdb", made / "server.log") as address:
+        yield address
+
+
+def test_every_page_without_data_opens_cleanly(bare: str, visit: Callable[..., Watched]) -> None:
+    watched = visit(bare, 390)
+    for path in PATHS:
+        page = watched.open(path)
+        assert watched.exceptions() == [], path
+        assert sideways(page) <= 0, path
+    assert watched.problems == []
+
+
+def test_the_pages_refuse_other_host_names(served: str) -> None:
+    port = served.rsplit(":", 1)[1]
+    asked = subprocess.run(
+        ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", "Upgrade: websocket", "-H", "Connection: Upgrade",
+         "-H", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "-H", "Sec-WebSocket-Version: 13",
+         "-H", f"Host: evil.example:{port}", "-H", f"Origin: http://evil.example:{port}", f"{served}/_stcore/stream"],
+        capture_output=True, text=True, check=False, timeout=20,
+    )  # fmt: skip
+    assert asked.stdout == "403"
+
+
+def test_a_deep_link_keeps_window_and_clock(served: str, visit: Callable[..., Watched]) -> None:
+    watched = visit(served)
+    page = watched.open("accuracy?window=7+days&clock=UTC")
+    expect(page.get_by_text("UTC, n =")).to_be_visible()
+    page.get_by_role("radio", name="30 days").or_(page.get_by_role("button", name="30 days")).first.click()
+    watched.settle()
+    assert "window=7" not in page.url
+    assert "clock=UTC" in page.url
+
+
+def test_figures_follow_a_switch_of_theme(served: str, visit: Callable[..., Watched]) -> None:
+    watched = visit(served)
+    page = watched.open("")
+    actual = page.locator(".js-line[style*='15, 23, 42']")
+    expect(actual.first).to_be_attached()
+    page.emulate_media(color_scheme="dark")
+    expect(actual).to_have_count(0, timeout=15_000)
+
+
+def test_the_six_hours_can_be_downloaded(served: str, visit: Callable[..., Watched], tmp_path: Path) -> None:
+    page = visit(served).open("")
+    tables = []
+    for name, read in (("CSV", pd.read_csv), ("Parquet", pd.read_parquet)):
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name=name, exact=True).click()
+        target = tmp_path / waiting.value.suggested_filename
+        waiting.value.save_as(target)
+        tables.append(read(target))
+    assert [len(table) for table in tables] == [6, 6]
+    assert tables[0]["p50"].tolist() == pytest.approx(tables[1]["p50"].tolist())
+    assert tables[1]["valid_at"].dt.tz is not None
+
+
+@pytest.fixture
+def own(folder: Path, tmp_path: Path) -> Iterator[tuple[str, Warehouse]]:
+    """A server and warehouse that the test may change."""
+    shutil.copy(folder / "w.duckdb", tmp_path / "w.duckdb")
+    shutil.copytree(folder / "models", tmp_path / "models")
+    with browser.serving(tmp_path / "w.duckdb", tmp_path / "server.log") as address:
+        yield address, Warehouse(tmp_path / "w.duckdb", wait_s=20)
+
+
+def select_version(page: Page, row: int) -> None:
+    """Choose a row of the versions table; its cells are a canvas."""
+    page.get_by_test_id("stDataFrame").first.click(position={"x": 20, "y": 36 * (row + 1) + 18})
+
+
+def test_retrain_queues_a_run_and_the_page_says_so(own: tuple[str, Warehouse], visit: Callable[..., Watched]) -> None:
+    address, warehouse = own
+    watched = visit(address)
+    page = watched.open("models")
+    page.get_by_role("button", name="Retrain", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("new meters since Monday")
+    dialog.get_by_role("button", name="Retrain", exact=True).click()
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_text("is queued.", exact=False).first).to_be_visible()
+    expect(page.get_by_text("No scheduler is running, so nobody will start it")).to_be_visible()
+    queued = warehouse.ask("open_runs")
+    assert queued[["job", "state", "reason"]].values.tolist() == [["train", "queued", "new meters since Monday"]]
+    assert watched.problems == []
+
+
+def test_roll_back_changes_the_champion_and_the_audit_says_who_when_and_why(
+    own: tuple[str, Warehouse], visit: Callable[..., Watched]
+) -> None:
+    address, warehouse = own
+    started = pd.Timestamp(datetime.now(UTC))
+    watched = visit(address)
+    page = watched.open("models")
+    select_version(page, 1)
+    page.get_by_role("button", name="Roll back to demo.load-v2").click()
+    dialog = page.get_by_role("dialog")
+    confirm = dialog.get_by_role("button", name="Roll back", exact=True)
+    dialog.get_by_label("Type demo.load-v2 to confirm").fill("demo.load-v1")
+    dialog.get_by_label("Reason").fill("v3 drifts at night")
+    confirm.click()
+    expect(dialog.get_by_text("exactly as written")).to_be_visible()
+    dialog.get_by_label("Type demo.load-v2 to confirm").fill("demo.load-v2")
+    confirm.click()
+    expect(dialog).to_be_hidden()
+    assert warehouse.ask("champion", target="demo.load")["version_id"].tolist() == ["demo.load-v2"]
+    rows = warehouse.ask("page_audit", action="roll_back", n=10)
+    assert sorted(rows["outcome"]) == ["ok", "started"]
+    assert rows[["actor", "subject", "reason"]].drop_duplicates().values.tolist() == [
+        ["local", "demo.load-v2", "v3 drifts at night"]
+    ]
+    assert (rows["acted_at"] >= started).all()
+    watched.open("audit")
+    assert watched.exceptions() == []
+    assert watched.problems == []
+
+
+def test_a_dialog_survives_the_reruns_of_its_page(own: tuple[str, Warehouse], visit: Callable[..., Watched]) -> None:
+    address, warehouse = own
+    page = visit(address).open("models")
+    page.get_by_role("button", name="Retrain", exact=True).click()
+    reason = page.get_by_role("dialog").get_by_label("Reason")
+    reason.fill("half a sentence")
+    warehouse.migrate(datetime.now(UTC))
+    with warehouse.write() as session:
+        session.upsert("job_runs", session.ask("run_by_id", run_id="train0000001"))
+    page.wait_for_timeout(17_000)
+    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(reason).to_have_value("half a sentence")
+
+
+def test_a_retrain_ends_in_a_new_version_on_the_page(
+    template: Path, tmp_path: Path, visit: Callable[..., Watched]
+) -> None:
+    shutil.copytree(template, tmp_path / "desk")
+    path = tmp_path / "desk" / "warehouse.duckdb"
+    warehouse = Warehouse(path, wait_s=20)
+    before = len(warehouse.ask("page_versions", target="demo.load"))
+    with (
+        browser.serving(path, tmp_path / "server.log", SEXTANT_CONFIG=str(path.with_name("sextant.toml"))) as address,
+        scheduling(path, tmp_path / "scheduler.log"),
+    ):
+        watched = visit(address)
+        page = watched.open("models")
+        page.get_by_role("button", name="Retrain", exact=True).click()
+        page.get_by_role("dialog").get_by_label("Reason").fill("end to end")
+        page.get_by_role("dialog").get_by_role("button", name="Retrain", exact=True).click()
+        expect(page.get_by_text(re.compile(r"Training run \w+ is (queued|running)")).first).to_be_visible()
+        expect(page.get_by_text(re.compile(r"ended .* with demo\.load-v\d+"))).to_be_visible(timeout=240_000)
+        assert watched.exceptions() == []
+    versions = warehouse.ask("page_versions", target="demo.load")
+    assert len(versions) == before + 1
+    newest = warehouse.ask("page_training", target="demo.load").iloc[0]
+    assert (newest.state, newest.requested_by, newest.reason) == ("succeeded", "local", "end to end")
+
+
+class scheduling:  # noqa: N801
+    """A scheduler over a warehouse, started before and ended after."""
+
+    def __init__(self, path: Path, log: Path) -> None:
+        self._path, self._log = path, log
+
+    def __enter__(self) -> None:
+        env = browser.environment(self._path, SEXTANT_CONFIG=str(self._path.with_name("sextant.toml")))
+        with self._log.open("w") as out:
+            self._child = subprocess.Popen(
+                [sys.executable, "jobs.py", "schedule"], cwd=ROOT, env=env, stdout=out, stderr=out
+            )
+        warehouse, deadline = Warehouse(self._path, wait_s=20), time.monotonic() + 60
+        while not warehouse.scheduler_alive() and time.monotonic() < deadline:
+            time.sleep(0.5)
+
+    def __exit__(self, *_error: object) -> None:
+        self._child.terminate()
+        self._child.wait(60)
