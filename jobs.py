@@ -28,8 +28,6 @@ REPLAY_DAYS = 21
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 well, 1 something failed, 2 wrong words, 130 stopped."""
     options = _parser().parse_args(argv)
-    # Threads of the tree learners must sleep, not spin, while other processes need the cores.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -8,7 +8,6 @@ end accuracy is recomputed from the tables by plain pandas and compared with the
 """
 
 import argparse
-import os
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -58,8 +57,8 @@ class Plan:
 FULL = Plan(
     datetime(2024, 10, 20, 6, tzinfo=UTC),
     14 * 24,
-    timedelta(days=800),
-    ("naive", "ridge", "boosting", "forest_recursive"),
+    timedelta(days=1100),
+    ("naive", "ridge", "boosting", "ensemble", "forest_recursive"),
 )
 QUICK = Plan(datetime(2024, 10, 26, 6, tzinfo=UTC), 30, timedelta(days=400), ("naive", "ridge"))
 
@@ -244,7 +243,6 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--source", choices=("esios", "redata"), default="esios")
     options = parser.parse_args()
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as jobs.py does, before the learners are loaded
     if not DATA.exists():
         print("replay_spain: the real data are not here (expected in ../shared/data) FALLS SHORT")
         return 1

@@ -154,6 +154,7 @@ def _inside(palette: Palette) -> Mapping[str, Any]:
         "textposition": "inside",
         "insidetextanchor": "middle",
         "textangle": 0,
+        "constraintext": "none",
         "textfont": {"color": palette.paper},
     }
 

@@ -6,6 +6,7 @@ Without an address a server of its own is started over SEXTANT_WAREHOUSE.
 """
 
 import argparse
+import io
 import os
 import shutil
 import socket
@@ -18,6 +19,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from pipeline.settings import ROOT
 
@@ -75,7 +78,9 @@ def _picture(page: Any, url: str, target: Path) -> None:
     size = page.viewport_size
     page.set_viewport_size({"width": size["width"], "height": max(700, page.evaluate(HEIGHT))})
     page.wait_for_timeout(900)
-    page.screenshot(path=str(target))
+    picture = Image.open(io.BytesIO(page.screenshot()))
+    # A page has few colours; a palette makes the file a third as big.
+    picture.convert("RGB").quantize(192).save(target, optimize=True)
     page.close()
 
 

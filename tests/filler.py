@@ -147,20 +147,18 @@ def _facts(session: Session, hours: pd.DatetimeIndex, truth: np.ndarray, at: pd.
                 }
             ),
         )
-        outcome, message = (
-            ("transient", "demo: the source did not answer within 30 s; it is asked again next time.")
-            if series == "demo.temperature"
-            else ("ok", "")
-        )
-        session.append(
-            "fetches",
-            pd.DataFrame([{
-                "series": series, "source": "demo", "window_start": at - timedelta(hours=3), "window_end": at,
-                "outcome": outcome,
-                "rows_new": 12, "rows_revised": 1, "rows_same": 23, "rows_quarantined": 0, "message": message,
-                "seen_at": at, "run_id": "ingest000001",
-            }]),
-        )  # fmt: skip
+        session.append("fetches", _fetch(series, at))
+
+
+def _fetch(series: str, at: pd.Timestamp) -> pd.DataFrame:
+    broken = series == "demo.temperature"
+    message = "demo: the source did not answer within 30 s; it is asked again next time."
+    row = {
+        "series": series, "source": "demo", "window_start": at - timedelta(hours=3), "window_end": at, "rows_new": 12,
+        "outcome": "transient" if broken else "ok", "message": message if broken else "", "rows_revised": 1,
+        "rows_same": 23, "rows_quarantined": 0, "seen_at": at, "run_id": "ingest000001",
+    }  # fmt: skip
+    return pd.DataFrame([row])
 
 
 def _forecasts(session: Session, hours: pd.DatetimeIndex, truth: np.ndarray, at: pd.Timestamp, story: Story) -> None:

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.calendars import DAY_TYPES, MONDAY, SATURDAY, SUNDAY, Clock, Days, local_hour
@@ -26,6 +26,7 @@ def _clock(first: str, last: str, zone: str = MADRID) -> Clock:
     return Clock.over(np.datetime64(first, "h"), np.datetime64(last, "h"), zone=zone)
 
 
+@settings(deadline=None)
 @given(
     st.integers(min_value=0, max_value=24 * 365 * 40),
     st.sampled_from([MADRID, "America/Los_Angeles", "Australia/Melbourne", "UTC", "Etc/GMT-10"]),
@@ -40,6 +41,7 @@ def test_the_local_clock_is_that_of_the_standard_library(hour: int, zone: str) -
     assert local_hour(np.array([[stamp]]), zone=zone).tolist() == [[local.hour]]
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=24 * 365 * 20))
 def test_the_way_back_from_the_local_clock_ends_at_an_hour_that_shows_it(hour: int) -> None:
     stamp = np.datetime64("2005-01-01T00", "h") + hour

@@ -12,7 +12,7 @@ from pipeline import features
 from pipeline.discovery import discover
 from pipeline.errors import NotEnoughData
 from pipeline.features import Built, History
-from pipeline.models.base import Family
+from pipeline.models.base import Batch, Family
 from tests.hourly import COUNTRY, ZONE, history, hours, issued, noise_after
 
 FAMILIES = discover("pipeline.models", "FAMILY")
@@ -92,19 +92,30 @@ def test_its_state_survives_storage(name: str) -> None:
     assert forecast.tobytes() == FAMILIES[name].predict(_fitted(name), later).tobytes()
 
 
-def test_it_learns_beside_rows_without_actuals_or_features(name: str) -> None:
+def test_rows_without_an_actual_change_no_bit_of_what_it_learns(name: str) -> None:
     built, actual = _training()
     early = _build(SOURCE, hours("2023-12-01", 15)).batch
-    assert np.isnan(early.shared).any()
-    rows = {key: np.concatenate([getattr(early, key), getattr(built.batch, key)]) for key in _PER_ORIGIN}
-    both = type(early)(**rows, shared_names=early.shared_names, target_names=early.target_names)
-    unknown = np.concatenate([np.full((len(early), 6), np.nan), actual])
-    state = FAMILIES[name].fit(both, unknown, seed=3, jobs=2)
+    unknown = np.full((len(early), 6), np.nan)
+    state = FAMILIES[name].fit(_joined(early, built.batch), np.concatenate([unknown, actual]), seed=3, jobs=2)
     later = _build(SOURCE, LATER).batch
     assert FAMILIES[name].predict(state, later).tobytes() == FAMILIES[name].predict(_fitted(name), later).tobytes()
 
 
+def test_it_learns_beside_rows_whose_features_are_missing(name: str) -> None:
+    built, actual = _training()
+    early = _build(SOURCE, hours("2023-12-01", 15)).batch
+    assert np.isnan(early.shared).any()
+    known = features.training_actuals(SOURCE, early.origins, as_of=issued(TRAINED)[-1]).value
+    state = FAMILIES[name].fit(_joined(early, built.batch), np.concatenate([known, actual]), seed=3, jobs=2)
+    assert np.isfinite(FAMILIES[name].predict(state, _build(SOURCE, LATER).batch)).all()
+
+
 _PER_ORIGIN = ("origins", "level", "naive", "shared", "target", "local_hour", "recent")
+
+
+def _joined(first: Batch, second: Batch) -> Batch:
+    rows = {key: np.concatenate([getattr(first, key), getattr(second, key)]) for key in _PER_ORIGIN}
+    return Batch(**rows, shared_names=first.shared_names, target_names=first.target_names)
 
 
 def test_an_origin_without_a_level_has_no_forecast_and_harms_no_other(name: str) -> None:

@@ -1,12 +1,16 @@
 """features: against a slow independent reading, without leaks, and the same numbers one by one or in bulk."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from pipeline import features, windows
+from pipeline.calendars import Days
 from pipeline.errors import ConfigError
 from pipeline.features import Built, History, Versions, build
+from pipeline.recipe import analog_days
 from tests import slow_features
 from tests.hourly import (
     BESIDE,
@@ -190,6 +194,16 @@ def test_yesterday_means_the_same_local_hour_on_the_day_of_a_clock_change() -> N
     assert _column(built, "target_lag_24")[0] == noon_before - built.batch.level[0]
 
 
+def test_analog_days_repeat_when_few_and_are_last_week_when_there_are_none() -> None:
+    days = Days.over(0, 39, country="ES")
+    kinds = np.zeros(40, dtype=np.int64)
+    kinds[[30, 38]], kinds[36] = 1, 2
+    back = analog_days(replace(days, kind=kinds))
+    assert back[39].tolist() == [2, 4, 5]
+    assert back[38].tolist() == [8, 8, 8]
+    assert back[36].tolist() == [7, 7, 7]
+
+
 def test_the_tail_of_an_hour_is_relative_to_its_mean_and_zero_when_missing() -> None:
     source = history("2024-01-01", 45)
     origins = hours("2024-02-10", 1)[:1]
@@ -233,6 +247,16 @@ def test_training_actuals_are_of_versions_known_by_then() -> None:
     known = ~np.isnat(actual.known_at)
     assert (actual.known_at[known] <= as_of).all()
     assert (known == ~np.isnan(actual.value)).all()
+
+
+def test_an_actual_taken_back_is_unknown() -> None:
+    source, origins = history("2024-01-01", 3), hours("2024-01-02", 1)[:1]
+    hour = subset(source, source.valid_at == origins[0] + np.timedelta64(1, "h"))
+    nothing = np.full(1, np.nan)
+    gone = History(hour.valid_at, nothing, hour.known_at + np.timedelta64(1, "m"), nothing, nothing, nothing)
+    actual = features.training_actuals(together(source, gone), origins, as_of=np.datetime64("2025-01-01"))
+    assert np.isnan(actual.value[0]).tolist() == [True] + [False] * 5
+    assert np.isnat(actual.known_at[0]).tolist() == [True] + [False] * 5
 
 
 def test_training_actuals_take_a_moment_per_origin() -> None:

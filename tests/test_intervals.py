@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -27,6 +27,7 @@ def _errors(n: int, *, seed: int = 0) -> np.ndarray:
     return (np.random.default_rng(seed).gamma(2, 1, (n, 6)) - 2) * width
 
 
+@settings(deadline=None)
 @given(
     arrays(np.float64, (MINIMUM_ERRORS + 5, 6), elements=st.floats(-1e4, 1e4)),
     arrays(np.float64, (7, 6), elements=st.floats(-1e5, 1e5)),
@@ -71,6 +72,9 @@ def test_with_few_errors_the_conformal_quantile_is_an_outer_order_statistic() ->
     band = intervals.apply(intervals.calibrate(errors, noon), np.zeros((1, 6)), np.full((1, 6), 12))
     assert band["p05"] == pytest.approx(-38.0)
     assert band["p10"] == pytest.approx(-36.0)
+    band = intervals.apply(intervals.calibrate(-errors, noon), np.zeros((1, 6)), np.full((1, 6), 12))
+    assert band["p95"] == pytest.approx(38.0)
+    assert band["p90"] == pytest.approx(36.0)
 
 
 def test_unknown_errors_are_left_out_and_a_missing_point_gives_a_missing_band() -> None:

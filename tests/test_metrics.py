@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -63,6 +63,7 @@ def test_skill_is_one_when_perfect_and_nan_against_a_perfect_reference() -> None
     assert np.isnan(metrics.skill(np.array(1.0), np.array(0.0)))
 
 
+@settings(deadline=None)
 @given(VALUES, VALUES)
 def test_rmse_is_at_least_mae_and_mae_at_least_the_size_of_bias(forecast: np.ndarray, actual: np.ndarray) -> None:
     n = min(len(forecast), len(actual))
@@ -72,12 +73,14 @@ def test_rmse_is_at_least_mae_and_mae_at_least_the_size_of_bias(forecast: np.nda
     assert metrics.mae(forecast, actual) >= abs(metrics.bias(forecast, actual)) - slack
 
 
+@settings(deadline=None)
 @given(VALUES, st.floats(-1e5, 1e5))
 def test_pinball_loss_at_one_half_is_half_the_mae(actual: np.ndarray, quantile: float) -> None:
     loss = metrics.pinball_loss(np.full_like(actual, quantile), actual, level=0.5)
     assert loss == pytest.approx(metrics.mae(np.full_like(actual, quantile), actual) / 2)
 
 
+@settings(deadline=None)
 @given(arrays(np.float64, 101, elements=st.floats(-1e3, 1e3)), st.sampled_from([0.05, 0.1, 0.9, 0.95]))
 def test_no_constant_beats_the_sample_quantile_in_pinball_loss(actual: np.ndarray, level: float) -> None:
     best = metrics.pinball_loss(np.full(101, np.quantile(actual, level)), actual, level=level)

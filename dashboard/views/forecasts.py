@@ -222,8 +222,8 @@ def _errors(frame: Frame, scores: pd.DataFrame) -> None:
     )
     own = scores[scores["issuer"] == "sextant"]
     st.caption(
-        f"n = {formats.number(own['n'].min())} to {formats.number(own['n'].max())} hours a horizon that all of them "
-        f"forecast; {formats.percent(own['n_replay'].sum() / own['n'].sum())} replayed."
+        f"Common hours only, n = {formats.number(own['n'].min())} to {formats.number(own['n'].max())} a horizon; "
+        f"of T+1 {own['n_replay'].iloc[0]:,} replayed."
     )
 
 

@@ -46,7 +46,7 @@ class Demo:
     """The embedded market, always ready and never late."""
 
     name = "demo"
-    max_window = timedelta(days=60)
+    max_window = timedelta(days=366)
     together = False
 
     def ready(self, settings: Settings) -> str | None:

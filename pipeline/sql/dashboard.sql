@@ -168,4 +168,4 @@ WHERE r.job = 'train' ORDER BY r.queued_at DESC, v.created_at DESC LIMIT 1;
 -- name: page_audit
 SELECT acted_at, actor, role, action, subject, outcome, reason, detail::VARCHAR AS detail
 FROM audit WHERE action = $action OR $action = 'all'
-ORDER BY acted_at DESC, audit_id LIMIT $n;
+ORDER BY acted_at DESC, outcome = 'started', audit_id LIMIT $n;

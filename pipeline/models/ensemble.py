@@ -1,0 +1,31 @@
+"""Feature rows -> the equal mean of the ridge and boosting forecasts, whose errors differ."""
+
+from typing import Any
+
+from pipeline.models import boosting, ridge
+from pipeline.models.base import Batch, Family, Floats
+
+MEMBERS: tuple[Family, ...] = (ridge.FAMILY, boosting.FAMILY)
+
+
+class Ensemble:
+    """Bates and Granger (1969) with equal weights, which need no data of their own to be learned from.
+
+    State: the state of each member by name.
+    """
+
+    name = "ensemble"
+    candidate = True
+
+    def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
+        """See Family.fit. Raises NotEnoughData when a member does."""
+        return {member.name: member.fit(batch, actual, seed=seed, jobs=jobs) for member in MEMBERS}
+
+    def predict(self, state: dict[str, Any], batch: Batch) -> Floats:
+        """See Family.predict; NaN where a member gives NaN."""
+        total = sum(member.predict(state[member.name], batch) for member in MEMBERS)
+        mean: Floats = total / len(MEMBERS)
+        return mean
+
+
+FAMILY = Ensemble()
