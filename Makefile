@@ -23,6 +23,7 @@ bench: .venv/ready
 		$(BIN)/python -m benchmarks.$$name $(BENCH) || failed=1; done; exit $${failed:-0}
 
 screenshots: .venv/ready browser
+	$(BIN)/python jobs.py demo
 	$(BIN)/python -m dashboard.screenshots
 
 browser:

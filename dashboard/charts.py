@@ -118,7 +118,7 @@ def families(rows: pd.DataFrame, *, palette: Palette, best: str, height: int = 3
     figure = go.Figure()
     dashes = ("solid", "dash", "dot", "dashdot", "longdash")
     symbols = ("circle", "square", "diamond", "triangle-up", "x")
-    colours = (palette.previous, palette.operator, palette.muted, palette.outside, palette.bar)
+    colours = (palette.previous, palette.operator, palette.muted, palette.other, palette.bar)
     others = [name for name in dict.fromkeys(rows["family"]) if name != best]
     for name in [*([best] if best in set(rows["family"]) else []), *others]:
         part = rows[rows["family"] == name]

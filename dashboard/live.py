@@ -9,21 +9,28 @@ import streamlit as st
 from dashboard.data import Desk
 
 WATCH_S = 15
-# Plotly's colours are fixed when a figure is made, so a switch of theme needs a run of the script. Two
-# equal readings in a row, because the background fades from one colour to the other.
+# Plotly's colours are fixed when a figure is made, so a switch of theme needs a run of the script. Two equal
+# readings in a row, because the background fades; told once, so that a disagreement cannot rerun for ever.
 THEME_JS = """
-export default function ({ setTriggerValue }) {
-  const read = () => getComputedStyle(document.querySelector('[data-testid="stApp"]')).backgroundColor;
-  let shown = read();
-  let before = shown;
-  const timer = setInterval(() => {
-    const now = read();
-    if (now !== shown && now === before) {
-      shown = now;
+let timer = null;
+let told = null;
+export default function ({ data, setTriggerValue }) {
+  let before = null;
+  const look = () => {
+    const ground = getComputedStyle(document.querySelector('[data-testid="stApp"]')).backgroundColor;
+    const [red, green, blue] = ground.match(/[0-9.]+/g).map(Number);
+    const now = red + green + blue < 384 ? "dark" : "light";
+    const steady = ground === before;
+    before = ground;
+    if (now === data.drawn) {
+      told = null;
+    } else if (steady && told !== now) {
+      told = now;
       setTriggerValue("theme", now);
     }
-    before = now;
-  }, 300);
+  };
+  clearInterval(timer);
+  timer = setInterval(look, 300);
   return () => clearInterval(timer);
 }
 """
@@ -31,7 +38,7 @@ export default function ({ setTriggerValue }) {
 
 def watch(desk: Desk) -> None:
     """Call once at the end of a page. Asks the warehouse nothing but whether its file changed."""
-    _theme()(key="theme", on_theme_change=_nothing)
+    _theme()(key="theme", data={"drawn": st.context.theme.type or "light"}, on_theme_change=_nothing)
     seen = _moment(desk)
 
     @st.fragment(run_every=WATCH_S)

@@ -21,6 +21,7 @@ class Palette:
     bar: str
     outside: str
     warning: str
+    other: str
     future: str
 
 
@@ -39,6 +40,7 @@ LIGHT = Palette(
     bar="#9AA7B5",
     outside="#D9730D",
     warning="#B04A00",
+    other="#0E7C66",
     future="rgba(11,95,165,0.05)",
 )
 DARK = Palette(
@@ -56,6 +58,7 @@ DARK = Palette(
     bar="#5B6B7B",
     outside="#F0A04B",
     warning="#F0A04B",
+    other="#4CC9A7",
     future="rgba(90,176,242,0.06)",
 )
 

@@ -55,10 +55,18 @@ class Locks:
         self._sleep(PAUSE_S)
 
     @contextmanager
-    def named(self, name: str, *, wait_s: float = NAMED_WAIT_S) -> Iterator[None]:
+    def named(self, name: str) -> Iterator[None]:
         """Hold `name` alone. Raises Busy when somebody else keeps it."""
-        with self._held(name, fcntl.LOCK_EX, self._clock() + wait_s):
+        with self._held(name, fcntl.LOCK_EX, self._clock() + NAMED_WAIT_S):
             yield
+
+    def taken(self, name: str) -> bool:
+        """Whether somebody holds `name` alone; those who look do not disturb each other."""
+        try:
+            with self._held(name, fcntl.LOCK_SH, self._clock()):
+                return False
+        except Busy:
+            return True
 
     @contextmanager
     def _held(self, kind: str, mode: int, deadline: float) -> Iterator[None]:

@@ -196,13 +196,10 @@ def _ended(outcome: Outcome, say: Callable[[str], None]) -> dict[str, Any]:
     if outcome.note:
         say(outcome.note)
     state = "failed" if outcome.failures else "skipped" if outcome.skipped else "succeeded"
-    return {
-        "state": state,
-        "rows_in": outcome.rows_in,
-        "rows_out": outcome.rows_out,
-        "error": "\n".join(outcome.failures) or None,
-        "reason": outcome.note if outcome.skipped else "",
-    }
+    ended: dict[str, Any] = {"state": state, "rows_in": outcome.rows_in, "rows_out": outcome.rows_out}
+    ended["error"] = "\n".join(outcome.failures) or None
+    # The reason somebody gave stays, unless there is one why nothing was done.
+    return ended | ({"reason": outcome.note} if state == "skipped" else {})
 
 
 def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -19,7 +19,7 @@ import pandas as pd
 from pipeline import migrating
 from pipeline.contracts import CONTRACTS, Column, check
 from pipeline.errors import Busy, Held, JobRunning, NoWarehouse, WarehouseError, WrongFile
-from pipeline.locks import NAMED_WAIT_S, Locks
+from pipeline.locks import Locks
 from pipeline.queries import migrations, queries
 
 # Old enough that 1.5.x can still open the file, same size.
@@ -172,9 +172,9 @@ class Warehouse:
             return session.ask(query, **params)
 
     @contextmanager
-    def job_lock(self, job: str, *, wait_s: float = NAMED_WAIT_S) -> Iterator[None]:
+    def job_lock(self, job: str) -> Iterator[None]:
         """Hold the right to run `job`. Raises JobRunning when another process has it."""
-        lock = self._locks.named(f"job-{job}", wait_s=wait_s)
+        lock = self._locks.named(f"job-{job}")
         try:
             lock.__enter__()
         except Busy as error:
@@ -186,11 +186,7 @@ class Warehouse:
 
     def runs(self, job: str) -> bool:
         """Whether some process runs `job` now; "scheduler" counts as a job here."""
-        try:
-            with self.job_lock(job, wait_s=0.0):
-                return False
-        except JobRunning:
-            return True
+        return self._locks.taken(f"job-{job}")
 
     def scheduler_alive(self) -> bool:
         """Whether a scheduler works on this warehouse now."""

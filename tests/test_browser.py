@@ -245,6 +245,7 @@ def test_a_retrain_ends_in_a_new_version_on_the_page(
     assert len(versions) == before + 1, (tmp_path / "scheduler.log").read_text()
     newest = warehouse.ask("page_training", target="demo.load").iloc[0]
     assert (newest.state, newest.requested_by, newest.version_id) == ("succeeded", "local", f"demo.load-v{before + 1}")
+    assert newest.reason == "end to end"
     assert set(warehouse.ask("page_audit", action="retrain", n=5)["reason"]) == {"end to end"}
 
 

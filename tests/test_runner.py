@@ -37,6 +37,7 @@ def test_a_run_that_succeeds_records_rows_times_and_its_log(desk: Desk) -> None:
     stored = row_of(desk, row["run_id"])
     assert stored["state"] == "succeeded"
     assert (stored["rows_in"], stored["rows_out"], stored["requested_by"]) == (3, 2, "ana")
+    assert stored["reason"] == "to see"
     assert json.loads(str(stored["args"])) == {"depth": 2}
     assert "halfway" in str(stored["log"])
     assert "all well" in str(stored["log"])

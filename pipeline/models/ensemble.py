@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pipeline.errors import NotEnoughData
 from pipeline.models import boosting, ridge
 from pipeline.models.base import Batch, Family, Floats
 
@@ -19,7 +20,10 @@ class Ensemble:
 
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
         """See Family.fit. Raises NotEnoughData when a member does."""
-        return {member.name: member.fit(batch, actual, seed=seed, jobs=jobs) for member in MEMBERS}
+        try:
+            return {member.name: member.fit(batch, actual, seed=seed, jobs=jobs) for member in MEMBERS}
+        except NotEnoughData as error:
+            raise NotEnoughData(f"ensemble needs all its members: {error}") from error
 
     def predict(self, state: dict[str, Any], batch: Batch) -> Floats:
         """See Family.predict; NaN where a member gives NaN."""
