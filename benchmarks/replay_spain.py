@@ -58,7 +58,7 @@ FULL = Plan(
     datetime(2024, 10, 20, 6, tzinfo=UTC),
     14 * 24,
     timedelta(days=1100),
-    ("naive", "ridge", "boosting", "ensemble", "forest_recursive"),
+    ("naive", "ridge", "boosting", "mlp", "ensemble", "forest_recursive"),
 )
 QUICK = Plan(datetime(2024, 10, 26, 6, tzinfo=UTC), 30, timedelta(days=400), ("naive", "ridge"))
 

@@ -14,7 +14,7 @@ from pipeline import backtest, features, inputs, intervals, metrics
 from pipeline.errors import NotEnoughData
 from pipeline.features import Actuals, Built
 from pipeline.markets import Target
-from pipeline.models.base import Batch, Family, Floats
+from pipeline.models.base import Batch, Family, Floats, equal_mean
 from pipeline.warehouse import Warehouse
 from pipeline.windows import WINDOW_HOURS, Times
 
@@ -110,10 +110,13 @@ def compare(
     """
     batch, actual = lesson.built.batch, lesson.actuals.value
     test = batch.origins >= lesson.test_from
-    forecasts = {
-        family.name: _rolling(lesson, family, lesson.test_from, jobs=jobs)
-        for family in progress(list(families.values()), f"backtest {lesson.target.id}")
-    }
+    forecasts: dict[str, Floats] = {}
+    # Ensembles last: their forecast is the mean of what their members gave already.
+    for family in progress(sorted(families.values(), key=lambda f: len(f.members)), f"backtest {lesson.target.id}"):
+        if family.members and set(family.members) <= set(forecasts):
+            forecasts[family.name] = equal_mean([forecasts[name] for name in family.members])
+        else:
+            forecasts[family.name] = _rolling(lesson, family, lesson.test_from, jobs=jobs)
     scale = metrics.seasonal_scale(batch.level[~test])
     scores = _scores(forecasts, batch.rows(test), actual[test], scale=scale)
     means = scores.groupby("family")["mae"].mean()

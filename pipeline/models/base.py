@@ -1,5 +1,6 @@
 """What a model family is: (Batch of origins, targets) -> state; (state, Batch) -> MW for T+1..T+6."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -45,11 +46,13 @@ class Batch:
 class Family(Protocol):
     """One kind of model. Declared as the module constant FAMILY; deterministic under `seed`.
 
-    `candidate` is False for a yardstick: scored beside the others, never promoted.
+    `candidate` is False for a yardstick: scored beside the others, never promoted. `members` names the
+    families whose forecasts this one is the equal mean of.
     """
 
     name: str
     candidate: bool
+    members: tuple[str, ...]
 
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
         """Learn from (n, H) actuals (NaN where unknown) and return the state.
@@ -59,3 +62,9 @@ class Family(Protocol):
 
     def predict(self, state: dict[str, Any], batch: Batch) -> Floats:
         """Point forecasts (n, H) in the target's unit; NaN where an input is missing."""
+
+
+def equal_mean(forecasts: Sequence[Floats]) -> Floats:
+    """Mean of (n, H) forecasts; NaN where one of them is."""
+    mean: Floats = np.mean(np.stack(forecasts), axis=0)
+    return mean

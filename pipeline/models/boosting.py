@@ -21,6 +21,7 @@ class Boosting:
 
     name = "boosting"
     candidate = True
+    members: tuple[str, ...] = ()
 
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
         """See Family.fit; `jobs` horizons at a time. Raises NotEnoughData below MINIMUM_ROWS pairs."""

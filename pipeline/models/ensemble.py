@@ -1,12 +1,12 @@
-"""Feature rows -> the equal mean of the ridge and boosting forecasts, whose errors differ."""
+"""Feature rows -> the equal mean of the ridge, boosting and mlp forecasts, whose errors differ."""
 
 from typing import Any
 
 from pipeline.errors import NotEnoughData
-from pipeline.models import boosting, ridge
-from pipeline.models.base import Batch, Family, Floats
+from pipeline.models import boosting, mlp, ridge
+from pipeline.models.base import Batch, Family, Floats, equal_mean
 
-MEMBERS: tuple[Family, ...] = (ridge.FAMILY, boosting.FAMILY)
+MEMBERS: tuple[Family, ...] = (ridge.FAMILY, boosting.FAMILY, mlp.FAMILY)
 
 
 class Ensemble:
@@ -17,6 +17,7 @@ class Ensemble:
 
     name = "ensemble"
     candidate = True
+    members = tuple(member.name for member in MEMBERS)
 
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
         """See Family.fit. Raises NotEnoughData when a member does."""
@@ -27,9 +28,7 @@ class Ensemble:
 
     def predict(self, state: dict[str, Any], batch: Batch) -> Floats:
         """See Family.predict; NaN where a member gives NaN."""
-        total = sum(member.predict(state[member.name], batch) for member in MEMBERS)
-        mean: Floats = total / len(MEMBERS)
-        return mean
+        return equal_mean([member.predict(state[member.name], batch) for member in MEMBERS])
 
 
 FAMILY = Ensemble()

@@ -23,6 +23,7 @@ class ForestRecursive:
 
     name = "forest_recursive"
     candidate = False
+    members: tuple[str, ...] = ()
 
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
         """See Family.fit; learns from T+1 only and needs `batch.recent`. Raises NotEnoughData below MINIMUM_ROWS."""

@@ -10,6 +10,7 @@ class Naive:
 
     name = "naive"
     candidate = True
+    members: tuple[str, ...] = ()
 
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
         """Nothing to learn; never raises."""

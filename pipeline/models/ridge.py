@@ -22,6 +22,7 @@ class Ridge:
 
     name = "ridge"
     candidate = True
+    members: tuple[str, ...] = ()
 
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
         """See Family.fit; rows with a NaN are left out. Raises NotEnoughData when no hour has enough days."""
