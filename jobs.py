@@ -29,7 +29,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 well, 1 something failed, 2 wrong words, 130 stopped."""
     options = _parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
     try:
         return int(options.command(_Desk(options), options))
     except SextantError as error:
