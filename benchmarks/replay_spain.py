@@ -231,10 +231,18 @@ def report(replay: Replay, verdict: Verdict) -> bool:
     print(f"runs failed by provider faults  {len(replay.failed):>8,}")
     print("\nMAE on common origins, MW")
     print(verdict.table.round(1).to_string())
-    good = verdict.sound and verdict.ratio <= TARGET
+    # Twenty origins around the change night judge the tables, not the accuracy.
+    quick = replay.plan is QUICK
+    good = verdict.sound and (quick or verdict.ratio <= TARGET)
     words = "PASS" if good else "FALLS SHORT"
-    print(f"\nreplay_spain: {verdict.ratio:.3f} of forest_recursive (target {TARGET:.2f}, and sound tables) {words}")
+    print(f"\nreplay_spain: {verdict.ratio:.3f} of forest_recursive ({_target(quick)}) {words}")
     return good
+
+
+def _target(quick: bool) -> str:
+    return (
+        "target sound tables only: too few origins for the ratio" if quick else f"target {TARGET:.2f}, and sound tables"
+    )
 
 
 def main() -> int:
