@@ -58,7 +58,7 @@ def environment(warehouse: Path, **more: str) -> dict[str, str]:
 @contextmanager
 def serving(warehouse: Path, log: Path, **more: str) -> Iterator[str]:
     """A Streamlit server over `warehouse` on a free loopback port; gives its address. `more` are its settings."""
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
     env = environment(warehouse, **more)
     with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=out) as server:
@@ -115,7 +115,8 @@ class Watched:
             self.problems.append(f"external request: {request.url}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

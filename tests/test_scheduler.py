@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from pipeline.runner import request
 from pipeline.scheduler import Scheduler
 from pipeline.settings import ROOT
 from pipeline.warehouse import SCHEDULER
+from tests.browser import free_port
 from tests.conftest import Desk, ask
 
 Environment = Callable[..., dict[str, str]]
@@ -46,12 +46,6 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.3)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def states(desk: Desk, job: str) -> list[str]:
