@@ -78,7 +78,8 @@ def score(
         for name, forecast in forecasts.items()
         for column, horizon in enumerate(HORIZONS[: actual.shape[1]])
     ]
-    return pd.DataFrame(rows)
+    unknown = ("mae_se", "skill_naive", "skill_naive_se", "skill_operator", "skill_operator_se", "p_value")
+    return pd.DataFrame(rows).assign(kind="hold_out", slice="all", **dict.fromkeys(unknown, np.nan))
 
 
 def _blocks(origins: Times, test_from: np.datetime64, refit_every: timedelta | None) -> Iterator[Ints]:

@@ -25,9 +25,12 @@ class Column:
     nullable: bool
 
 
-ISSUERS = ("sextant", "naive", "operator")
+ISSUERS = ("sextant", "reissue", "shadow", "naive", "operator")
 MODES = ("live", "replay")
-STATUSES = ("ok", "fallback", "withheld")
+STATUSES = ("ok", "reduced", "fallback", "withheld")
+BACKTEST_KINDS = ("hold_out", "backtest")
+DRIFT_KINDS = ("feature", "prediction", "residual")
+DECISIONS = {"kind": ("train", "rollback", "promote"), "outcome": ("promoted", "refused", "waiting")}
 RUN_STATES = ("queued", "running", "succeeded", "failed", "skipped")
 FETCH_OUTCOMES = (
     "ok",
@@ -49,11 +52,13 @@ CONTRACTS: dict[str, Contract] = {
     "actuals": Contract(("target", "valid_at", "known_at"), {}),
     "feature_sets": Contract(("feature_set",), {}),
     "features": Contract(("target", "origin", "horizon"), {"mode": MODES}),
-    "predictions": Contract(("target", "origin", "horizon", "issuer"), _ISSUE),
+    "predictions": Contract(("target", "origin", "horizon", "issuer", "version_id"), _ISSUE),
     "accuracy": Contract(("target", "origin", "horizon", "issuer", "version_id", "actual_known_at"), _ISSUE),
     "model_versions": Contract(("version_id",), {}),
-    "backtests": Contract(("run_id", "target", "family", "horizon"), {}),
-    "promotions": Contract(("target", "number"), {"kind": ("train", "rollback"), "outcome": ("promoted", "refused")}),
+    "backtests": Contract(("run_id", "target", "family", "horizon", "slice"), {"kind": BACKTEST_KINDS}),
+    "promotions": Contract(("target", "number"), DECISIONS),
+    "drift": Contract(("run_id", "target", "kind", "subject"), {"kind": DRIFT_KINDS}),
+    "retirements": Contract(("version_id",), {}),
     "job_runs": Contract(("run_id",), {"state": RUN_STATES}),
     "audit": Contract(("audit_id",), {"outcome": ("started", "ok", "denied", "failed")}),
 }

@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,6 +12,8 @@ from pipeline.errors import ConfigError
 
 HORIZONS = (1, 2, 3, 4, 5, 6)
 KINDS = ("measured", "forecast", "price")
+TARGET_KINDS = ("load", "price", "spread", "generation")
+PROMOTIONS = ("auto", "must_win", "manual", "never")
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,40 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Policy:
+    """When a newly trained version of a target takes over, and what is kept and asked of versions.
+
+    `promotion`: auto (unless broken or clearly worse), must_win, manual (waits for approval) or never.
+    `clearly_worse` and `error_up` are ratios of MAE; `keep_versions` artifacts stay besides every former
+    champion's; `shadow_versions` former champions forecast in shadow; a champion older than `oldest` is
+    trained anew; `deep_every` is how often all families are compared again.
+    """
+
+    promotion: str = "auto"
+    clearly_worse: float = 1.05
+    error_up: float = 1.20
+    keep_versions: int = 20
+    shadow_versions: int = 3
+    oldest: timedelta = timedelta(days=10)
+    deep_every: timedelta = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A declared event: its hours [first, last) are no lesson and no score. Both aware."""
+
+    first: datetime
+    last: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
 class Target:
     """What is forecast: hourly means of `series`, T+1..T+6, in the series' unit.
 
     An hour is due `issue_delay` after it ends; if it is still incomplete after
-    `issue_grace` the forecast is issued as a labelled fallback.
+    `issue_grace` the forecast is issued as a labelled fallback. `inputs` are further series the model
+    may look at: forecasts and prices at T+h, measurements up to T, each as known at issue.
     """
 
     id: str
@@ -55,6 +86,10 @@ class Target:
     horizons: tuple[int, ...]
     issue_delay: timedelta
     issue_grace: timedelta
+    kind: str = "load"
+    inputs: tuple[Series, ...] = ()
+    events: tuple[Event, ...] = ()
+    policy: Policy = Policy()
 
 
 @dataclass(frozen=True)
@@ -133,6 +168,8 @@ def _target(
     market: str, table: Mapping[str, Any], key: str, row: Mapping[str, Any], series: Mapping[str, Series]
 ) -> Target:
     operator = row.get("operator")
+    if row.get("kind", "load") not in TARGET_KINDS:
+        raise ValueError(f"target {key} has kind {row['kind']!r}; use one of {', '.join(TARGET_KINDS)}")
     return Target(
         id=f"{market}.{key}",
         title=row["title"],
@@ -144,4 +181,33 @@ def _target(
         horizons=HORIZONS,
         issue_delay=timedelta(minutes=row.get("issue_delay_min", 12)),
         issue_grace=timedelta(minutes=row.get("issue_grace_min", 30)),
+        kind=row.get("kind", "load"),
+        inputs=tuple(series[name] for name in row.get("inputs", ())),
+        events=tuple(_event(event) for event in table.get("event", ())),
+        policy=_policy(key, row),
     )
+
+
+def _policy(key: str, row: Mapping[str, Any]) -> Policy:
+    usual = Policy()
+    promotion = row.get("promotion", usual.promotion)
+    if promotion not in PROMOTIONS:
+        raise ValueError(f"target {key} has promotion {promotion!r}; use one of {', '.join(PROMOTIONS)}")
+    return Policy(
+        promotion=promotion,
+        clearly_worse=1 + row.get("clearly_worse_pct", 5) / 100,
+        error_up=1 + row.get("error_up_pct", 20) / 100,
+        keep_versions=int(row.get("keep_versions", usual.keep_versions)),
+        shadow_versions=int(row.get("shadow_versions", usual.shadow_versions)),
+        oldest=timedelta(days=row.get("oldest_days", usual.oldest.days)),
+        deep_every=timedelta(days=row.get("deep_every_days", usual.deep_every.days)),
+    )
+
+
+def _event(row: Mapping[str, Any]) -> Event:
+    first, last = row["first"], row["last"]
+    if not (isinstance(first, datetime) and isinstance(last, datetime) and first.tzinfo and last.tzinfo):
+        raise ValueError(f"event {row.get('reason', '')!r} needs first and last as times with an offset")
+    if not first < last:
+        raise ValueError(f"event {row.get('reason', '')!r} ends before it begins")
+    return Event(first=first, last=last, reason=row["reason"])

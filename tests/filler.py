@@ -116,7 +116,8 @@ def _scores(run_id: str, mae: float, when: pd.Timestamp) -> pd.DataFrame:
         for family, worse in better.items()
         for h in range(1, 7)
     ]  # fmt: skip
-    return pd.DataFrame(rows)
+    unknown = ("mae_se", "skill_naive", "skill_naive_se", "skill_operator", "skill_operator_se", "p_value")
+    return pd.DataFrame(rows).assign(kind="hold_out", slice="all", **dict.fromkeys(unknown, float("nan")))
 
 
 def _facts(session: Session, hours: pd.DatetimeIndex, truth: np.ndarray, at: pd.Timestamp) -> None:

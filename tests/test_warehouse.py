@@ -179,7 +179,7 @@ def test_an_edited_migration_is_noticed(desk: Desk) -> None:
 
 
 def test_a_migration_that_fails_leaves_the_file_as_it_was(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = queries.Migration(2, "broken", "CREATE TABLE half (x INTEGER); CREATE TABLE nonsense (")
+    broken = queries.Migration(900, "broken", "CREATE TABLE half (x INTEGER); CREATE TABLE nonsense (")
     both = (*queries.migrations(), broken)
     monkeypatch.setattr("pipeline.migrating.migrations", lambda: both)
     with pytest.raises(duckdb.Error):

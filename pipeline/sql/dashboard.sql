@@ -1,8 +1,8 @@
 -- name: page_freshness
 -- One row: what was issued last and how far the actuals reach.
 WITH issued AS (
-    SELECT origin, made_at, mode, status, version_id FROM predictions
-    WHERE target = $target AND issuer = 'sextant'
+    SELECT origin, made_at, mode, status, version_id FROM issued_latest
+    WHERE target = $target
     ORDER BY origin DESC, horizon LIMIT 1),
 known AS (
     SELECT max(valid_at) AS newest_actual, max(known_at) AS actuals_known_at FROM actuals WHERE target = $target)
@@ -11,7 +11,7 @@ SELECT k.*, i.origin, i.made_at, i.mode, i.status, i.version_id FROM known k LEF
 -- name: page_issue
 -- The newest issue, one row a horizon, beside the issue before it for the same hours.
 WITH sextant AS (
-    SELECT * FROM predictions WHERE target = $target AND issuer = 'sextant'),
+    SELECT * FROM issued_latest WHERE target = $target),
 newest AS (SELECT max(origin) AS origin FROM sextant),
 before AS (SELECT max(origin) AS origin FROM sextant WHERE origin < (SELECT origin FROM newest))
 SELECT s.horizon, s.valid_at, s.origin, s.made_at, s.mode, s.status, s.reason, s.version_id,
@@ -30,7 +30,7 @@ ORDER BY s.horizon;
 -- previous and newest issue. The spine has no holes, so a gap in the data is a gap in the line.
 WITH shown AS (
     SELECT * FROM predictions WHERE target = $target AND origin >= $since - INTERVAL 8 HOUR),
-sextant AS (SELECT * FROM shown WHERE issuer = 'sextant'),
+sextant AS (SELECT * FROM issued_latest WHERE target = $target AND origin >= $since - INTERVAL 8 HOUR),
 newest AS (SELECT max(origin) AS origin FROM sextant),
 before AS (SELECT max(origin) AS origin FROM sextant WHERE origin < (SELECT origin FROM newest)),
 fact AS (SELECT valid_at, value FROM actuals_latest WHERE target = $target AND valid_at >= $since),
@@ -54,7 +54,8 @@ ORDER BY p.valid_at;
 -- name: page_accuracy
 -- One row a horizon and issuer, over the hours that every issuer of the window forecast and that are scored.
 WITH scored AS (
-    SELECT * FROM accuracy_latest WHERE target = $target AND origin >= $since AND origin < $until),
+    SELECT * FROM accuracy_latest
+    WHERE target = $target AND origin >= $since AND origin < $until AND issuer IN ('sextant', 'naive', 'operator')),
 common AS (
     SELECT origin, horizon FROM scored GROUP BY origin, horizon
     HAVING count(DISTINCT issuer) = (SELECT count(DISTINCT issuer) FROM scored)),
@@ -71,7 +72,8 @@ ORDER BY m.horizon, list_position(['sextant', 'naive', 'operator'], m.issuer);
 -- name: page_accuracy_by_day
 -- One row a local day and issuer over the same common hours, all horizons together.
 WITH scored AS (
-    SELECT * FROM accuracy_latest WHERE target = $target AND origin >= $since AND origin < $until),
+    SELECT * FROM accuracy_latest
+    WHERE target = $target AND origin >= $since AND origin < $until AND issuer IN ('sextant', 'naive', 'operator')),
 common AS (
     SELECT origin, horizon FROM scored GROUP BY origin, horizon
     HAVING count(DISTINCT issuer) = (SELECT count(DISTINCT issuer) FROM scored))
@@ -126,7 +128,7 @@ FROM asked FULL JOIN stored USING (series) ORDER BY series;
 -- Versions of a target, newest first; `mae` is the backtest's mean over the horizons, as the train job has it.
 WITH scores AS (
     SELECT run_id, family, avg(mae) AS mae, avg(coverage) AS coverage
-    FROM backtests WHERE target = $target GROUP BY run_id, family)
+    FROM backtests WHERE target = $target AND kind = 'hold_out' AND slice = 'all' GROUP BY run_id, family)
 SELECT v.version_id, v.version_id = c.version_id AS is_champion, v.family, v.created_at, v.trained_from, v.trained_to,
        v.n_rows, s.mae, s.coverage, v.data_hash, v.code_commit, v.sha256, v.feature_set, v.seed, v.run_id,
        v.params::VARCHAR AS params, v.libraries::VARCHAR AS libraries, v.metrics::VARCHAR AS metrics
@@ -142,18 +144,18 @@ FROM promotions WHERE target = $target ORDER BY number DESC LIMIT $n;
 
 -- name: page_backtest
 -- The newest backtest of a target: one row a family and horizon.
-WITH newest AS (SELECT arg_max(run_id, scored_at) AS run_id FROM backtests WHERE target = $target)
+WITH newest AS (SELECT arg_max(run_id, scored_at) AS run_id FROM backtests WHERE target = $target AND kind = 'hold_out')
 SELECT family, horizon, n, mae, rmse, mape, bias, mase, pinball_loss, coverage, window_start, window_end, scored_at
-FROM backtests WHERE target = $target AND run_id = (SELECT run_id FROM newest)
+FROM backtests WHERE target = $target AND slice = 'all' AND run_id = (SELECT run_id FROM newest)
 ORDER BY family, horizon;
 
 -- name: page_families
 -- The newest backtest, mean over the horizons, best first.
-WITH newest AS (SELECT arg_max(run_id, scored_at) AS run_id FROM backtests WHERE target = $target)
+WITH newest AS (SELECT arg_max(run_id, scored_at) AS run_id FROM backtests WHERE target = $target AND kind = 'hold_out')
 SELECT family, min(n) AS n, avg(mae) AS mae, sqrt(avg(rmse ** 2)) AS rmse, avg(bias) AS bias, avg(mase) AS mase,
        avg(coverage) AS coverage,
        min(window_start) AS window_start, max(window_end) AS window_end
-FROM backtests WHERE target = $target AND run_id = (SELECT run_id FROM newest)
+FROM backtests WHERE target = $target AND slice = 'all' AND run_id = (SELECT run_id FROM newest)
 GROUP BY family ORDER BY mae;
 
 -- name: page_training
