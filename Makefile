@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c 'import sys;
 BIN := .venv/bin
 PORT ?= 8501
 
-.PHONY: run test lint bench clean screenshots browser
+.PHONY: run test lint bench peers clean screenshots browser
 
 run: .venv/ready
 	-$(BIN)/python jobs.py demo
@@ -18,9 +18,11 @@ lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: .venv/ready
-	for name in $$(ls benchmarks/*.py | xargs -n1 basename | grep -v __init__ | sed 's/\.py$$//'); do \
+bench: .venv/ready peers
+	for name in $$(grep -l "def main() -> int" benchmarks/*.py | xargs -n1 basename | sed 's/\.py$$//'); do \
 		$(BIN)/python -m benchmarks.$$name $(BENCH) || failed=1; done; exit $${failed:-0}
+
+peers: .venv-peers/ready
 
 screenshots: .venv/ready browser
 	$(BIN)/python jobs.py demo
@@ -30,11 +32,13 @@ browser:
 	@sh .ci/browser
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .hypothesis .coverage* warehouse.duckdb* models
+	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .hypothesis .coverage* warehouse.duckdb* models
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/ready: requirements.txt
+.venv-peers/ready: benchmarks/peers/requirements.txt
+.venv/ready .venv-peers/ready:
 	@test -n "$(PYTHON)" || { echo "Sextant needs Python 3.11 or 3.12; install one or say make PYTHON=..."; exit 1; }
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@

@@ -17,6 +17,7 @@ from pipeline.discovery import discover
 from pipeline.doctor import examine
 from pipeline.errors import JobRunning, SextantError, UnknownJob
 from pipeline.markets import Market, load_markets
+from pipeline.reproducing import reproduce
 from pipeline.runner import Job, Runner, ordered
 from pipeline.scheduler import Scheduler
 from pipeline.settings import ROOT, Settings
@@ -97,7 +98,7 @@ def _progress(items: Iterable[Any], label: str, total: int | None = None) -> Ite
 
 def _list(desk: _Desk, _options: argparse.Namespace) -> int:
     for job in ordered(desk.jobs, desk.jobs):
-        when = f"daily at {job.at} UTC" if job.at else "every 5 minutes"
+        when = f"daily at {job.at} UTC" if job.at else "on demand" if job.on_demand else "every 5 minutes"
         print(f"{job.name:10} {job.title:45} {when}")
     return 0
 
@@ -119,7 +120,7 @@ def _run(desk: _Desk, options: argparse.Namespace) -> int:
 
 
 def _all(desk: _Desk, options: argparse.Namespace) -> int:
-    options.jobs = [job.name for job in ordered(desk.jobs, desk.jobs)]
+    options.jobs = [job.name for job in ordered(desk.jobs, desk.jobs) if not job.on_demand]
     return _run(desk, options)
 
 
@@ -130,6 +131,42 @@ def _ingest(desk: _Desk, options: argparse.Namespace) -> int:
     if ("from" in args) != ("to" in args):
         raise UnknownJob("--from and --to go together; give both, as 2024-01-31T00:00Z.")
     return 0 if desk.run("ingest", **args) else 1
+
+
+def _backtest(desk: _Desk, options: argparse.Namespace) -> int:
+    desk.open()
+    args = {name: getattr(options, name) for name in ("target", "families", "days", "refit_days")}
+    if not desk.run("backtest", **{name: value for name, value in args.items() if value}):
+        return 1
+    rows = desk.warehouse.ask("newest_backtest", target=options.target or "")
+    if options.json:
+        print(rows.to_json(orient="records", indent=1))
+        return 0
+    short = rows[~rows["slice"].str.startswith("hour=")].drop(columns=["rmse", "pinball_loss", "skill_operator_se"])
+    print(short.to_string(index=False, na_rep="-", float_format="{:,.3f}".format))
+    print("every hour of day and the other columns: --json, or table backtests")
+    return 0
+
+
+def _reproduce(desk: _Desk, options: argparse.Namespace) -> int:
+    desk.open()
+    name, _, moment = options.forecast.partition("@")
+    targets = {target.id: target for market in desk.markets.values() for target in market.targets}
+    if name not in targets:
+        raise UnknownJob(
+            f"{options.forecast!r} names no target; write TARGET@ORIGIN, TARGET one of {', '.join(targets)}."
+        )
+    found = reproduce(
+        desk.warehouse,
+        desk.settings.models,
+        targets[name],
+        origin=_origin(moment),
+        version_id=options.version or "",
+    )
+    print(f"{options.forecast}, {found.issuer} by {found.version_id}: stored, and made again from what was known then")
+    print(found.table.to_string(index=False, na_rep="-", float_format="{:,.3f}".format))
+    print("\n".join([*found.differences, *found.notes]) or "identical to the last bit")
+    return 1 if found.differences else 0
 
 
 def _demo(desk: _Desk, _options: argparse.Namespace) -> int:
@@ -202,6 +239,13 @@ def _moment(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
+def _origin(text: str) -> datetime:
+    try:
+        return _moment(text)
+    except (ValueError, argparse.ArgumentTypeError) as error:
+        raise UnknownJob(f"{text!r} is no origin; write it as 2026-11-20T09:00Z.") from error
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="jobs.py", description="Sextant: six hours ahead, on one screen.")
     parser.add_argument("--now", type=_moment, help="run as if it were this moment (ISO, with offset)")
@@ -229,6 +273,15 @@ def _parser() -> argparse.ArgumentParser:
     ingest.add_argument("--file", help="a CSV or Parquet file with the columns valid_at and value")
     ingest.add_argument("--series", help="the series the file holds, such as es.load")
     ingest.add_argument("--zone", help="time zone of the file's times when they carry no offset")
+    backtest = add("backtest", _backtest, "replay the past with families of your choice and score them in slices")
+    backtest.add_argument("--target", help="one target, such as demo.load; default: all")
+    backtest.add_argument("--families", type=lambda t: t.split(","), help="by comma; default: naive, ridge, champion")
+    backtest.add_argument("--days", type=int, help="length of the test window, default 90")
+    backtest.add_argument("--refit-days", type=int, help="how often families are refitted, default 30")
+    backtest.add_argument("--json", action="store_true", help="print the rows as JSON")
+    reproduce_ = add("reproduce", _reproduce, "make an issued forecast again and compare it bit for bit")
+    reproduce_.add_argument("--forecast", required=True, metavar="TARGET@ORIGIN", help="demo.load@2026-11-20T09:00Z")
+    reproduce_.add_argument("--version", help="that version's own forecast, which may be a shadow")
     doctor = add("doctor", _doctor, "check that everything stored is sound")
     doctor.add_argument("--verbose", action="store_true", help="also name the checks that passed")
     return parser

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 
 from dashboard.data import Desk
-from pipeline import registry, runner
+from pipeline import promoting, runner
 from pipeline.errors import NoWarehouse, SextantError
 
 ROLES = ("viewer", "operator", "admin")
-NEEDS = {"retrain": "operator", "roll_back": "admin"}
+NEEDS = {"retrain": "operator", "promote": "admin", "roll_back": "admin", "reissue": "admin"}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -62,22 +62,44 @@ def retrain(desk: Desk, *, user: User, target: str, reason: str, now: datetime) 
     return run_id
 
 
-def roll_back(
-    desk: Desk, *, user: User, target: str, version_id: str, expected: str, reason: str, now: datetime
+def change_champion(
+    desk: Desk,
+    *,
+    user: User,
+    action: str,
+    target: str,
+    version_id: str,
+    expected: str | None,
+    reason: str,
+    now: datetime,
 ) -> None:
-    """Make `version_id` the champion if that still is `expected`. Raises Denied, ModelError, StalePremise, Busy."""
-    act = Act(user, "roll_back", version_id, reason.strip(), {"target": target, "from": expected})
+    """Make `version_id` the champion if `expected` (None: nobody) still is; `action` is promote or roll_back.
+
+    Raises Denied, ArtifactDamaged, ModelError, StalePremise, Busy; nothing changes then.
+    """
+    act = Act(user, action, version_id, reason.strip(), {"target": target, "from": expected})
+    change: Callable[..., None] = promoting.roll_back if action == "roll_back" else promoting.promote
     with _audited(desk, act, now):
-        registry.roll_back(
+        change(
             desk.warehouse,
             desk.settings.models,
-            target=target,
+            target=desk.targets[target],
             version_id=version_id,
             expected=expected,
             actor=user.name,
             reason=act.reason,
             now=now,
         )
+
+
+def reissue(desk: Desk, *, user: User, target: str, reason: str, now: datetime) -> str:
+    """Queue the newest issue of `target` to be made again by its champion; returns the run id. Raises Denied, Busy."""
+    act = Act(user, "reissue", target, reason.strip(), {})
+    with _audited(desk, act, now) as note:
+        args = {"reissue": target}
+        run_id = runner.request(desk.warehouse, "forecast", by=user.name, reason=act.reason, args=args, now=now)
+        note["run_id"] = run_id
+    return run_id
 
 
 @contextmanager

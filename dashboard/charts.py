@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.formats import BAND, percent
 from dashboard.palette import Palette
 
 FONT = "Inter, system-ui, sans-serif"
@@ -28,6 +27,7 @@ def mae_by_horizon(rows: pd.DataFrame, *, palette: Palette, height: int = 300) -
                 width=0.55,
                 text=[f"{value:,.0f}" for value in part["mae"]],
                 hovertemplate=HOVER,
+                error_y=_doubt(part, palette),
                 **_inside(palette),
             )
         else:
@@ -87,34 +87,8 @@ def mae_by_day(days: pd.DataFrame, *, palette: Palette, height: int = 300) -> go
     return figure
 
 
-def coverage(rows: pd.DataFrame, *, palette: Palette, height: int = 300) -> go.Figure:
-    """Share of actuals inside P10-P90 by horizon against the 80 % it should be."""
-    figure = go.Figure()
-    figure.add_bar(
-        x=[f"T+{h}" for h in rows["horizon"]],
-        y=rows["coverage"],
-        marker_color=palette.forecast,
-        width=0.55,
-        name=f"Inside {BAND}",
-        text=[percent(value) for value in rows["coverage"]],
-        **_inside(palette),
-        hovertemplate="%{y:.1%}<extra></extra>",
-    )
-    figure.add_scatter(
-        x=[f"T+{h}" for h in rows["horizon"]],
-        y=[0.8] * len(rows),
-        name="Should be 80 %",
-        mode="lines",
-        line={"color": palette.previous, "dash": "dash", "width": 2},
-        hoverinfo="skip",
-    )
-    dress(figure, palette, height=height)
-    figure.update_yaxes(range=[0, 1.08], tickformat=".0%", tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1])
-    return figure
-
-
 def families(rows: pd.DataFrame, *, palette: Palette, best: str, height: int = 320) -> go.Figure:
-    """MAE by horizon, one line a family; rows as from query `page_backtest`. `best` is drawn bold."""
+    """MAE along column `name`, one line a family; `best` is drawn bold."""
     figure = go.Figure()
     dashes = ("solid", "dash", "dot", "dashdot", "longdash")
     symbols = ("circle", "square", "diamond", "triangle-up", "x")
@@ -125,7 +99,7 @@ def families(rows: pd.DataFrame, *, palette: Palette, best: str, height: int = 3
         place = others.index(name) % 5 if name in others else 0
         colour = palette.forecast if name == best else colours[place]
         figure.add_scatter(
-            x=[f"T+{h}" for h in part["horizon"]],
+            x=part["name"],
             y=part["mae"],
             name=name,
             mode="lines+markers",
@@ -147,6 +121,13 @@ def _comparator(issuer: str, palette: Palette) -> Mapping[str, Any]:
     colour = palette.naive if issuer == "naive" else palette.operator
     dash, symbol = ("dash", "diamond") if issuer == "naive" else ("dashdot", "square")
     return {"line": {"color": colour, "width": 2, "dash": dash}, "marker": {"symbol": symbol, "size": 7}}
+
+
+def _doubt(part: pd.DataFrame, palette: Palette) -> Mapping[str, Any] | None:
+    """Whiskers of one standard error, where it is known."""
+    if "mae_se" not in part:
+        return None
+    return {"type": "data", "array": part["mae_se"], "color": palette.muted, "thickness": 1.5, "width": 5}
 
 
 def _inside(palette: Palette) -> Mapping[str, Any]:

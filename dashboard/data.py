@@ -147,6 +147,11 @@ def word(value: Any) -> str | None:
     return None if value is None or pd.isna(value) else str(value)
 
 
+def declared(target: Target) -> dict[str, tuple[datetime, ...]]:
+    """The target's declared events as queries of scores take them, to leave their hours out."""
+    return {"firsts": tuple(one.first for one in target.events), "lasts": tuple(one.last for one in target.events)}
+
+
 def this_hour(now: datetime) -> datetime:
     """`now` cut to the hour: windows that move once an hour keep their answers cached."""
     return now.replace(minute=0, second=0, microsecond=0)

@@ -1,14 +1,20 @@
 """A button's click -> a confirmed, reasoned action: the dialogs of the models page."""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
-from dashboard import actions, formats, ui
+from dashboard import actions, formats, life_charts, ui
 from dashboard.ui import Frame
+from pipeline.errors import NoChampion, SextantError
+from pipeline.preview import DAYS, Preview, preview
+
+TITLES = {"candidate": "New", "champion": "Champion now"}
 
 
-def ask_for(name: str, version_id: str = "", expected: str = "") -> None:
-    """Callback of a button: open the dialog `name` with what the page shows at this moment."""
+def ask_for(name: str, version_id: str = "", expected: str | None = None) -> None:
+    """Callback of a button: open the dialog `name` (retrain, promote or roll_back) with what the page shows now."""
     st.session_state["dialog"] = {"name": name, "version_id": version_id, "expected": expected, "error": ""}
 
 
@@ -16,13 +22,11 @@ def _close() -> None:
     st.session_state["dialog"] = None
 
 
-def show(frame: Frame, versions: pd.DataFrame) -> None:
+def show(frame: Frame) -> None:
     """Draw the dialog that is open, if any. Call it in every run: a rerun must not close it."""
     asked = st.session_state.get("dialog")
-    if asked and asked["name"] == "retrain":
-        _retrain_dialog(frame)
-    elif asked:
-        _roll_back_dialog(frame, versions)
+    if asked:
+        {"retrain": _retrain_dialog, "promote": _promote_dialog, "roll_back": _roll_back_dialog}[asked["name"]](frame)
 
 
 @st.dialog("Retrain?", icon=":material/model_training:", on_dismiss=_close)
@@ -30,51 +34,112 @@ def _retrain_dialog(frame: Frame) -> None:
     asked = _asked()
     st.markdown(
         f"All families are compared on the last weeks of **{frame.target.id}**; the best becomes a new version, and "
-        "the champion unless it is clearly worse. It takes some minutes; forecasts go on meanwhile."
+        "what happens to it follows the policy on the page. It takes some minutes; forecasts go on meanwhile."
     )
     st.text_input("Reason", key="retrain_reason", placeholder="Why now?", max_chars=300)
     _complaint(asked)
     st.button("Retrain", type="primary", key="retrain_go", on_click=_retrain, args=(frame,))
 
 
+@st.dialog("Make it the champion?", width="medium", icon=":material/how_to_reg:", on_dismiss=_close)
+def _promote_dialog(frame: Frame) -> None:
+    _change_dialog(frame, "Promote")
+
+
 @st.dialog("Roll back the champion?", width="medium", icon=":material/undo:", on_dismiss=_close)
-def _roll_back_dialog(frame: Frame, versions: pd.DataFrame) -> None:
+def _roll_back_dialog(frame: Frame) -> None:
+    _change_dialog(frame, "Roll back")
+
+
+def _change_dialog(frame: Frame, verb: str) -> None:
     asked = _asked()
     wanted, present = asked["version_id"], asked["expected"]
-    st.markdown(f"Forecasts from the next issue on will come from **{wanted}** instead of **{present}**.")
-    _preview(frame, versions, wanted, present)
-    st.text_input(f"Type {wanted} to confirm", key="roll_back_typed")
-    st.text_input("Reason", key="roll_back_reason", placeholder="Why?", max_chars=300)
+    instead = f"instead of **{present}**" if present else "instead of the naive fallback"
+    st.markdown(f"Forecasts will come from **{wanted}** {instead}. Its file is verified and tried first.")
+    _compare(frame, asked)
+    st.text_input(f"Type {wanted} to confirm", key="change_typed")
+    st.text_input("Reason", key="change_reason", placeholder="Why?", max_chars=300)
+    st.checkbox(
+        "Issue again at once",
+        key="change_at_once",
+        help="Makes the newest issue anew with the new champion; otherwise it begins with the next issue.",
+    )
     _complaint(asked)
-    st.button("Roll back", type="primary", key="roll_back_go", on_click=_roll_back, args=(frame,))
+    st.button(verb, type="primary", key="change_go", on_click=_change, args=(frame,))
 
 
-def _asked() -> dict[str, str]:
-    asked: dict[str, str] | None = st.session_state.get("dialog")
+def _asked() -> dict[str, Any]:
+    asked: dict[str, Any] | None = st.session_state.get("dialog")
     if asked is None:
         # The action of this dialog went through: only a run of the whole page closes it.
         st.rerun()
     return asked
 
 
-def _complaint(asked: dict[str, str]) -> None:
+def _complaint(asked: dict[str, Any]) -> None:
     if asked["error"]:
         st.error(asked["error"], icon=":material/error:")
 
 
-def _preview(frame: Frame, versions: pd.DataFrame, wanted: str, present: str) -> None:
-    rows = versions.set_index("version_id").loc[[wanted, present]]
-    table = pd.DataFrame(
-        {
-            "": ["Roll back to", "Champion now"],
-            "Version": rows.index,
-            "Family": rows["family"].to_list(),
-            f"Backtest MAE, {frame.unit}": [formats.number(value, 1) for value in rows["mae"]],
-            "Trained to": [formats.date(at, frame.zone) for at in rows["trained_to"]],
-        }
-    )
-    st.table(table, hide_index=True, border="horizontal")
-    st.caption("Each MAE is over that version's own hold-out weeks, so a small difference says little.")
+def _compare(frame: Frame, asked: dict[str, Any]) -> None:
+    """Both versions' recent errors and next hours; computed once, because every key typed draws the dialog anew."""
+    if "preview" not in asked:
+        with st.spinner("Comparing both versions …"):
+            asked["preview"] = _previewed(frame, asked["version_id"])
+    found: Preview | str = asked["preview"]
+    if isinstance(found, str):
+        st.warning(found, icon=":material/compare:")
+        return
+    st.table(_errors(frame, found.errors), hide_index=True, border="horizontal")
+    st.caption(_basis(found.errors))
+    if len(found.forecasts):
+        figure = life_charts.two_forecasts(found.forecasts, palette=frame.palette, zone=frame.zone)
+        ui.draw(figure, key="preview", alt="The next six hours as both versions forecast them")
+        origin = found.forecasts["origin"].max()
+        st.caption(
+            f"Six hours from the newest origin, {formats.stamp(origin, frame.zone)} {frame.clock}."
+            + _apart(frame, found.forecasts)
+        )
+
+
+def _previewed(frame: Frame, version_id: str) -> Preview | str:
+    desk = frame.desk
+    try:
+        return preview(desk.warehouse, desk.settings.models, frame.target, version_id, now=frame.now)
+    except NoChampion:
+        return "There is no champion yet to compare it with."
+    except SextantError as error:
+        return f"The versions cannot be compared: {error}"
+
+
+def _errors(frame: Frame, errors: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for role, part in errors.groupby("role", sort=False):
+        mae = part.set_index("days")["mae"]
+        shown = {f"MAE, {days} days": f"{formats.number(mae.get(days), 1)} {frame.unit}" for days in DAYS}
+        rows.append({"": TITLES[str(role)], "Version": formats.short(part["version_id"].iloc[0])} | shown)
+    return pd.DataFrame(rows)
+
+
+def _basis(errors: pd.DataFrame) -> str:
+    words = []
+    for days, part in errors.groupby("days"):
+        n = int(part["n"].iloc[0])
+        by = "; ".join(
+            f"{formats.short(version)} {basis}"
+            for version, basis in zip(part["version_id"], part["basis"], strict=True)
+        )
+        words.append(f"{days} days: {formats.count(n, 'common origin')}" + (f" ({by})" if n else ""))
+    return ". ".join(words) + ". Only hours that both forecast count, so the figures can be compared."
+
+
+def _apart(frame: Frame, forecasts: pd.DataFrame) -> str:
+    points = forecasts.pivot_table(index="valid_at", columns="role", values="p50").dropna()
+    if points.shape[1] < 2 or points.empty:
+        return ""
+    difference = points["candidate"] - points["champion"]
+    most = difference.iloc[difference.abs().argmax()]
+    return f" The new one lies at most {formats.signed(most, frame.digits)} {frame.unit} from the champion's."
 
 
 def _retrain(frame: Frame) -> None:
@@ -88,25 +153,26 @@ def _retrain(frame: Frame) -> None:
     _settle(ui.attempt(act))
 
 
-def _roll_back(frame: Frame) -> None:
+def _change(frame: Frame) -> None:
     asked = st.session_state["dialog"]
-    if st.session_state.get("roll_back_typed", "").strip() != asked["version_id"]:
-        _settle(f"Type {asked['version_id']} exactly as written.")
+    version_id, reason = asked["version_id"], st.session_state.get("change_reason", "")
+    if st.session_state.get("change_typed", "").strip() != version_id:
+        _settle(f"Type {version_id} exactly as written.")
         return
+    at_once = st.session_state.get("change_at_once", False)
+    who = {"user": _user(), "target": frame.target.id, "reason": reason, "now": frame.desk.clock()}
 
     def act() -> str:
-        actions.roll_back(
-            frame.desk,
-            user=_user(),
-            target=frame.target.id,
-            version_id=asked["version_id"],
-            expected=asked["expected"],
-            reason=st.session_state.get("roll_back_reason", ""),
-            now=frame.desk.clock(),
+        actions.change_champion(
+            frame.desk, action=asked["name"], version_id=version_id, expected=asked["expected"], **who
         )
-        return f"{asked['version_id']} is the champion from the next issue on."
+        return f"{version_id} is the champion" + ("." if at_once else " from the next issue on.")
 
-    _settle(ui.attempt(act))
+    def issue() -> str:
+        return f"Run {actions.reissue(frame.desk, **who)} is queued to issue again."
+
+    # Should the second fail, the first stands: the dialog stays and says so.
+    _settle(ui.attempt(act) or (ui.attempt(issue) if at_once else ""))
 
 
 def _user() -> actions.User:

@@ -95,6 +95,11 @@ def span(seconds: float | None) -> str:
     return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} days"
 
 
+def short(version_id: str) -> str:
+    """'demo.load-v3' -> 'v3'."""
+    return version_id.rpartition("-")[2]
+
+
 def count(n: float, one: str, many: str | None = None) -> str:
     """1 -> '1 hour', 2 -> '2 hours'."""
     return f"{n:,.0f} {one if n == 1 else many or one + 's'}"

@@ -6,12 +6,14 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from pipeline import metrics
+from pipeline import intervals, scoring
 from pipeline.errors import NotEnoughData
-from pipeline.intervals import LEVELS
 from pipeline.markets import HORIZONS
 from pipeline.models.base import Batch, Family, Floats
+from pipeline.slices import Mask
 from pipeline.windows import Ints, Times
+
+BAND_MEMORY = 60 * 24
 
 
 def rolling_origin(
@@ -43,6 +45,26 @@ def rolling_origin(
     return np.concatenate(parts)
 
 
+def rolling_bands(
+    point: Floats, actual: Floats, local_hour: Ints, *, known_at: Times, as_of: Times
+) -> dict[str, Floats]:
+    """Quantiles (n, H) around tested points, each day's calibrated on the test errors known when it is issued.
+
+    Rows ascend in time; the errors of the last BAND_MEMORY origins count. NaN until there are enough of them.
+    """
+    errors = point - actual
+    parts = []
+    for start in range(0, len(point), 24):
+        past = slice(max(start - BAND_MEMORY, 0), start)
+        known = np.where(known_at[past] <= as_of[start], errors[past], np.nan)
+        day = slice(start, start + 24)
+        try:
+            parts.append(intervals.apply(intervals.calibrate(known, local_hour[past]), point[day], local_hour[day]))
+        except NotEnoughData:
+            parts.append({name: np.full_like(point[day], np.nan) for name in intervals.LEVELS})
+    return {name: np.concatenate([part[name] for part in parts]) for name in intervals.LEVELS}
+
+
 def score(
     forecasts: Mapping[str, Floats],
     actual: Floats,
@@ -50,16 +72,37 @@ def score(
     origins: Times,
     scale: float,
     bands: Mapping[str, Mapping[str, Floats]] | None = None,
+    operator: Floats | None = None,
+    slices: Mapping[str, Mask] | None = None,
 ) -> pd.DataFrame:
-    """Scores per family and horizon on the origins that the actual and all families share.
+    """Scores per family, horizon and slice on the origins that the actual and all families share.
 
-    `forecasts` family -> (n, H), NaN where it gave none; `bands` family -> intervals.apply output, for pinball
-    loss (mean over its levels) and coverage of p10..p90; `scale` from metrics.seasonal_scale, for MASE.
-    Columns as in table `backtests`: family, horizon, window_start, window_end (first and last common origin,
-    UTC), n, mae, rmse, mape, bias, mase, pinball_loss, coverage.
+    `forecasts` family -> (n, H), NaN where it gave none; `bands` family -> quantiles as of intervals.apply, for
+    pinball loss (mean over its levels) and coverage of p10..p90; `scale` from metrics.seasonal_scale, for MASE;
+    `operator` (n, H), its forecasts, scored too where there are any; `slices` name -> (n, H), each scored over
+    all horizons together, as is the slice "all" then (horizon 0). Origins ascend, an hour apart.
+    Columns as in table `backtests`, without run, target and time: skills and the p-value (Diebold-Mariano
+    against naive) are paired, on the pairs that both sides know. A slice without a pair has no row.
 
     Raises NotEnoughData when a horizon has no common origin.
     """
+    known = _common(forecasts, actual)
+    cuts = [("all", h, known & (np.arange(known.shape[1]) == h - 1)) for h in HORIZONS[: known.shape[1]]]
+    cuts += [(name, 0, known & mask) for name, mask in ({"all": known} | dict(slices)).items()] if slices else []
+    contenders = dict(forecasts) | ({} if operator is None else {"operator": operator})
+    references = {"naive": forecasts.get("naive"), "operator": operator}
+    rows = [
+        {"family": name, "slice": label, "horizon": horizon}
+        | scoring.scores(forecast, np.where(where, actual, np.nan), scale, (bands or {}).get(name), references)
+        for name, forecast in contenders.items()
+        for label, horizon, where in cuts
+        if (where & ~np.isnan(forecast)).any()
+    ]
+    return pd.DataFrame(rows).assign(kind="hold_out", **_window(origins[known.any(axis=1)]))
+
+
+def _common(forecasts: Mapping[str, Floats], actual: Floats) -> Mask:
+    """(n, H) where the actual and every family have a value."""
     known = ~np.isnan(actual)
     for forecast in forecasts.values():
         known &= ~np.isnan(forecast)
@@ -69,17 +112,7 @@ def score(
             f"no origin has an actual and a forecast of every family ({', '.join(forecasts)}) at horizon {few}; "
             "choose a test window with complete history."
         )
-    common = np.where(known, actual, np.nan)
-    window = _window(origins[known.any(axis=1)])
-    rows = [
-        window
-        | {"family": name, "horizon": horizon}
-        | _scores(forecast, common, column, scale, (bands or {}).get(name))
-        for name, forecast in forecasts.items()
-        for column, horizon in enumerate(HORIZONS[: actual.shape[1]])
-    ]
-    unknown = ("mae_se", "skill_naive", "skill_naive_se", "skill_operator", "skill_operator_se", "p_value")
-    return pd.DataFrame(rows).assign(kind="hold_out", slice="all", **dict.fromkeys(unknown, np.nan))
+    return known
 
 
 def _blocks(origins: Times, test_from: np.datetime64, refit_every: timedelta | None) -> Iterator[Ints]:
@@ -106,27 +139,6 @@ def _known_pairs(
     if not some.any():
         raise NotEnoughData(f"no pair before {batch.origins[start]} has a known actual; start the test later.")
     return past[some], pairs[some]
-
-
-def _scores(
-    forecast: Floats, actual: Floats, column: int, scale: float, band: Mapping[str, Floats] | None
-) -> dict[str, float]:
-    guess, truth = forecast[:, column], actual[:, column]
-    loss = inside = np.nan
-    if band is not None:
-        levels = [metrics.pinball_loss(band[name][:, column], truth, level=level) for name, level in LEVELS.items()]
-        loss = float(np.mean(levels))
-        inside = float(metrics.coverage(band["p10"][:, column], band["p90"][:, column], truth))
-    return {
-        "n": int(metrics.count(guess, truth)),
-        "mae": float(metrics.mae(guess, truth)),
-        "rmse": float(metrics.rmse(guess, truth)),
-        "mape": float(metrics.mape(guess, truth)),
-        "bias": float(metrics.bias(guess, truth)),
-        "mase": float(metrics.mase(guess, truth, scale=scale)),
-        "pinball_loss": loss,
-        "coverage": inside,
-    }
 
 
 def _window(origins: Times) -> dict[str, pd.Timestamp]:

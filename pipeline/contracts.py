@@ -30,7 +30,10 @@ MODES = ("live", "replay")
 STATUSES = ("ok", "reduced", "fallback", "withheld")
 BACKTEST_KINDS = ("hold_out", "backtest")
 DRIFT_KINDS = ("feature", "prediction", "residual")
-DECISIONS = {"kind": ("train", "rollback", "promote"), "outcome": ("promoted", "refused", "waiting")}
+DECISIONS: dict[str, tuple[str, ...]] = {
+    "kind": ("train", "rollback", "promote"),
+    "outcome": ("promoted", "refused", "waiting"),
+}
 RUN_STATES = ("queued", "running", "succeeded", "failed", "skipped")
 FETCH_OUTCOMES = (
     "ok",

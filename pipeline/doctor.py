@@ -17,6 +17,7 @@ COUNTS = {
     "promotions_without_version": "promotions of an unknown version",
     "rows_without_run": "run ids that no job run explains",
     "incomplete_issues": "issues without six horizons of one version",
+    "incomplete_others": "shadow forecasts or re-issues without six horizons",
     "crossing_quantiles": "forecasts with crossing quantiles",
 }
 

@@ -20,6 +20,8 @@ SextantError
 |  |- NoChampion           nothing was promoted yet
 |  |- ArtifactDamaged      the stored model is missing or not the registered bytes
 |  |- NotEnoughData        too little history to fit or to score
+|  |- FeedRefused          the target's own feed looks broken
+|  |- UnknownForecast      a forecast to be made again was not issued, or not by this code's features
 |  '- StalePremise         the registry changed while we were deciding
 '- JobError
    |- JobRunning           the same job already runs elsewhere
@@ -126,6 +128,14 @@ class ArtifactDamaged(ModelError):
 
 class NotEnoughData(ModelError):
     """Too little history to fit or to score."""
+
+
+class FeedRefused(ModelError):
+    """The history of a target looks broken: nothing is to be learned from it before it is mended or declared."""
+
+
+class UnknownForecast(ModelError):
+    """A forecast that is to be made again was not issued, or its features are of another release."""
 
 
 class StalePremise(ModelError):

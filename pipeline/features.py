@@ -5,25 +5,43 @@ its origin and on nothing else, so one live row equals the same row of a three-y
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from pipeline import assembly, exogenous
+from pipeline.assembly import Facts
 from pipeline.errors import ModelError
+from pipeline.exogenous import Described, Exogenous, Reader
 from pipeline.markets import HORIZONS
 from pipeline.models.base import Batch, Floats
-from pipeline.recipe import TAILS, Calendar, Chunk, Columns, shared_columns, tail_columns, target_columns
-from pipeline.windows import DAY, WEEK, WINDOW_HOURS, History, Index, Ints, Times, Versions, Windows, fill, pick
+from pipeline.recipe import DATE_COLUMNS, TAILS, Calendar, Chunk, shared_columns, tail_columns, target_columns
+from pipeline.windows import (
+    DAY,
+    WINDOW_HOURS,
+    History,
+    Index,
+    Ints,
+    Times,
+    Versions,
+    naive_utc,
+    pick,
+)
 
 FEATURES_VERSION = 1
-RECENT_HOURS = WEEK
+HISTORY = ("valid_at", "value", "known_at", *TAILS)
+
 CHUNK = 2048
+"""Origins worked on at a time: few enough for the cache, enough to forget the cost of a call."""
 
 _HOUR = np.timedelta64(1, "h")
 _REACH = np.timedelta64(WINDOW_HOURS, "h")
 _AHEAD = np.array(HORIZONS).astype("timedelta64[h]")
+_SOME_DAY = np.array(["2024-03-01T12"], dtype="datetime64[h]")
 
 
 @dataclass(frozen=True)
@@ -43,6 +61,16 @@ class Built:
     filled_hours: Ints
     operator: Floats
 
+    def rows(self, keep: Any) -> "Built":
+        """The origins selected by a slice, mask or index array."""
+        rest = {one.name: getattr(self, one.name)[keep] for one in fields(self) if one.name != "batch"}
+        return Built(batch=self.batch.rows(keep), **rest)
+
+    @property
+    def missing_inputs(self) -> NDArray[np.object_]:
+        """(n,) the keys, comma-joined, of inputs not wholly known at the origin; "" where all are."""
+        return exogenous.missing(self.batch)
+
 
 class Actuals(NamedTuple):
     """(n, H) values of T+h and the moments (datetime64[us], UTC; NaT where unknown) they became known."""
@@ -59,13 +87,15 @@ def build(
     zone: str,
     country: str,
     operator: Versions | None = None,
+    inputs: Sequence[Exogenous] = (),
 ) -> Built:
     """Features of each origin from what was known at its own `as_of`.
 
     `origins` (n,) datetime64[h] UTC, `as_of` (n,) datetime64[us] UTC, in any order. The row of origin T uses
     versions with known_at <= as_of[T] and valid_at <= T only. A missing hour is filled from the hours
     before it (windows.fill); where T itself is missing the level is such a fill. `operator`, hourly
-    versions, is returned as a comparator and is no input of the features.
+    versions, is returned as a comparator and is no feature. Each of `inputs` becomes further columns
+    (see exogenous), from its versions known at as_of[T].
     `country` is an ISO code as the library `holidays` knows it, optionally with a subdivision ("AU-VIC").
     Give at least WINDOW_HOURS of history before the first origin; with less, features are NaN.
 
@@ -73,44 +103,62 @@ def build(
     """
     origins, as_of = origins.astype("datetime64[h]"), as_of.astype("datetime64[us]")
     if not len(origins):
-        return _empty()
+        return _empty(inputs)
     first, last = origins.min(), origins.max()
-    calendar = Calendar.over(first - _REACH, last + _AHEAD[-1] + DAY * _HOUR, zone=zone, country=country)
-    windows = Windows.over(history, first, last)
-    parts = [
-        _build_chunk(history, windows, calendar, origins[start : start + CHUNK], as_of[start : start + CHUNK])
-        for start in range(0, len(origins), CHUNK)
-    ]
-    forecast = _operator(operator, origins, as_of)
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    stale, filled = joined.pop("stale"), joined.pop("filled")
-    batch = Batch(origins=origins, shared_names=SHARED_NAMES, target_names=TARGET_NAMES, **joined)
-    return Built(batch=batch, as_of=as_of, stale_hours=stale, filled_hours=filled, operator=forecast)
+    facts = Facts(history, _calendar(first, last, zone, country), [Reader.over(one, first, last) for one in inputs])
+    return _built(facts, origins, origins, as_of, _names(inputs), _operator(operator, origins, as_of))
 
 
-def feature_set() -> str:
-    """Short id of the features' names and their version, as stored beside rows and models."""
-    text = f"{FEATURES_VERSION}|{'|'.join(SHARED_NAMES)}||{'|'.join(TARGET_NAMES)}"
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def build_each(histories: Sequence[History], origins: Times, as_of: Times, *, zone: str, country: str) -> Built:
+    """One row of each of k series at once, bit for bit the rows that `build` makes of them one by one.
+
+    `origins` (k,) datetime64[h] UTC, `as_of` (k,) datetime64[us] UTC. Raises ConfigError as `build`.
+    """
+    origins, as_of = origins.astype("datetime64[h]"), as_of.astype("datetime64[us]")
+    if not len(origins):
+        return _empty(())
+    # Each series gets hours of its own on one long axis, so far apart that no window reaches another's.
+    first = min((one.valid_at.min() for one in histories if len(one)), default=origins.min())
+    last = max((one.valid_at.max() for one in histories if len(one)), default=origins.max())
+    apart = np.arange(len(origins)) * (max(last, origins.max()) - min(first, origins.min() - _REACH) + _HOUR)
+    places: Times = origins + apart
+    whole = {name: np.concatenate([getattr(one, name) for one in histories]) for name in HISTORY}
+    whole["valid_at"] = whole["valid_at"] + np.repeat(apart, [len(one) for one in histories])
+    facts = Facts(History(**whole), _calendar(origins.min(), origins.max(), zone, country), [])
+    return _built(facts, places, origins, as_of, _names(()), _operator(None, origins, as_of))
 
 
-def names() -> tuple[str, ...]:
+def without_inputs(batch: Batch) -> Batch:
+    """The batch as it would be for a target without inputs."""
+    return exogenous.without(batch)
+
+
+def feature_set(inputs: Sequence[Described] = ()) -> str:
+    """Short id of the features' names and their version, as stored beside rows and models.
+
+    `inputs` are those of the target (markets.Target.inputs).
+    """
+    return _identify(*_names(inputs))
+
+
+def names(inputs: Sequence[Described] = ()) -> tuple[str, ...]:
     """Names of the numbers in the column `values`: shared first, then those of the target hour."""
-    return SHARED_NAMES + TARGET_NAMES
+    shared, target = _names(inputs)
+    return shared + target
 
 
 def to_rows(built: Built, *, target: str, mode: str, written_at: pd.Timestamp, run_id: str) -> pd.DataFrame:
     """Rows of table `features`, one per origin and horizon, without `recent`. `mode`: live or replay."""
     batch, width = built.batch, len(HORIZONS)
     shared = np.repeat(batch.shared, width, axis=0)
-    values = np.concatenate([shared, batch.target.reshape(len(shared), len(TARGET_NAMES))], axis=1)
+    values = np.concatenate([shared, batch.target.reshape(len(shared), len(batch.target_names))], axis=1)
     frame = pd.DataFrame(
         {
             "target": target,
             "origin": pd.to_datetime(np.repeat(batch.origins, width).astype("datetime64[us]"), utc=True),
             "horizon": np.tile(np.array(HORIZONS, dtype=np.int64), len(batch)),
             "valid_at": pd.to_datetime((batch.origins[:, None] + _AHEAD).ravel().astype("datetime64[us]"), utc=True),
-            "feature_set": feature_set(),
+            "feature_set": _identify(batch.shared_names, batch.target_names),
             "as_of": pd.to_datetime(np.repeat(built.as_of, width), utc=True),
             "mode": mode,
             "level": np.repeat(batch.level, width),
@@ -123,33 +171,36 @@ def to_rows(built: Built, *, target: str, mode: str, written_at: pd.Timestamp, r
     return frame.assign(values=list(values), written_at=written_at, run_id=run_id)
 
 
-def from_rows(frame: pd.DataFrame) -> Built:
+def from_rows(frame: pd.DataFrame, inputs: Sequence[Described] = ()) -> Built:
     """The inverse of `to_rows`, by origin; `batch.recent` is (n, 0). Any row order, all horizons present.
+
+    `inputs` are those of the target (markets.Target.inputs).
 
     Raises ModelError when rows are of another feature set or an origin lacks a horizon.
     """
     if not len(frame):
-        return _empty()
-    _check_rows(frame)
+        return _empty(inputs)
+    _check_rows(frame, feature_set(inputs))
+    shared_names, target_names = _names(inputs)
     frame = frame.sort_values(["origin", "horizon"])
-    width, shared = len(HORIZONS), len(SHARED_NAMES)
+    width, shared = len(HORIZONS), len(shared_names)
     first = frame.iloc[::width]
     values = np.stack(frame["values"].to_list()).astype(np.float64).reshape(len(first), width, -1)
     target = values[:, :, shared:]
     batch = Batch(
-        origins=_naive_utc(first["origin"], "h"),
+        origins=naive_utc(first["origin"], "h"),
         level=first["level"].to_numpy(dtype=np.float64),
         naive=frame["naive"].to_numpy(dtype=np.float64).reshape(-1, width),
         shared=values[:, 0, :shared].copy(),
         target=target.copy(),
-        local_hour=target[:, :, TARGET_NAMES.index("local_hour")].astype(np.int64),
+        local_hour=target[:, :, target_names.index("local_hour")].astype(np.int64),
         recent=np.empty((len(first), 0)),
-        shared_names=SHARED_NAMES,
-        target_names=TARGET_NAMES,
+        shared_names=shared_names,
+        target_names=target_names,
     )
     return Built(
         batch=batch,
-        as_of=_naive_utc(first["as_of"], "us"),
+        as_of=naive_utc(first["as_of"], "us"),
         stale_hours=first["stale_hours"].to_numpy(dtype=np.int64),
         filled_hours=first["filled_hours"].to_numpy(dtype=np.int64),
         operator=frame["operator"].to_numpy(dtype=np.float64).reshape(-1, width),
@@ -171,35 +222,18 @@ def training_actuals(history: Versions, origins: Times, *, as_of: Times | np.dat
     return Actuals(value=value, known_at=known_at)
 
 
-def _build_chunk(
-    history: History, windows: Windows, calendar: Calendar, origins: Times, as_of: Times
-) -> dict[str, Any]:
-    window, stale, filled = fill(windows.known(origins, as_of))
-    chunk = Chunk(origins=origins, window=window, calendar=calendar)
-    shared = shared_columns(chunk, _tails(history, windows.index, chunk, as_of))
-    targets, naive = zip(*(target_columns(chunk, horizon) for horizon in HORIZONS), strict=True)
-    target = np.stack([_table(columns) for columns in targets], axis=1)
-    return {
-        "level": window[0].copy(),
-        "naive": np.stack(naive, axis=1),
-        "shared": _table(shared),
-        "target": target,
-        "local_hour": target[:, :, TARGET_NAMES.index("local_hour")].astype(np.int64),
-        "recent": np.ascontiguousarray(window[RECENT_HOURS - 1 :: -1].T),
-        "stale": stale,
-        "filled": filled,
-    }
+def _built(
+    facts: Facts, places: Times, origins: Times, as_of: Times, names: tuple[tuple[str, ...], ...], operator: Floats
+) -> Built:
+    rows = assembly.rows(facts, places, origins, as_of, shared=len(names[0]), target=len(names[1]), longest=CHUNK)
+    stale, filled = rows.pop("stale_hours"), rows.pop("filled_hours")
+    batch = Batch(origins=origins, shared_names=names[0], target_names=names[1], **rows)
+    return Built(batch=batch, as_of=as_of, stale_hours=stale, filled_hours=filled, operator=operator)
 
 
-def _table(columns: Columns) -> Floats:
-    return np.stack(list(columns.values()), axis=1)
-
-
-def _tails(history: History, index: Index, chunk: Chunk, as_of: Times) -> Columns:
-    hours = chunk.back(chunk.origins, (0, DAY, WEEK))
-    hours[0] = chunk.origins
-    places = index.find(index.offsets(hours), index.ranks(as_of))
-    return tail_columns(pick(history.value, places), {name: pick(getattr(history, name), places) for name in TAILS})
+def _calendar(first: np.datetime64, last: np.datetime64, zone: str, country: str) -> Calendar:
+    """For origins in [first, last]: what their windows and targets touch."""
+    return Calendar.over(first - _REACH, last + _AHEAD[-1] + DAY * _HOUR, zone=zone, country=country)
 
 
 def _operator(operator: Versions | None, origins: Times, as_of: Times) -> Floats:
@@ -216,45 +250,40 @@ def _known_places(versions: Versions, hours: Times, as_of: Times) -> Ints:
     return index.find(index.offsets(hours), index.ranks(as_of)[:, None])
 
 
-def _names() -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _recipe_names() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Column names as the recipe makes them, read off a chunk of one empty window."""
-    origin = np.array(["2024-03-01T12"], dtype="datetime64[h]")
-    calendar = Calendar.over(origin[0] - _REACH, origin[0] + DAY * _HOUR, zone="UTC", country="ES")
-    chunk = Chunk(origins=origin, window=np.zeros((WINDOW_HOURS, 1)), calendar=calendar)
+    calendar = _calendar(_SOME_DAY[0], _SOME_DAY[0], "UTC", "ES")
+    chunk = Chunk(origins=_SOME_DAY, window=np.zeros((WINDOW_HOURS, 1)), calendar=calendar)
     tails = tail_columns(np.zeros((3, 1)), {name: np.zeros((3, 1)) for name in TAILS})
-    return tuple(shared_columns(chunk, tails)), tuple(target_columns(chunk, 1)[0])
+    return tuple(shared_columns(chunk, tails)), (*target_columns(chunk)[0], *DATE_COLUMNS)
 
 
-SHARED_NAMES, TARGET_NAMES = _names()
+SHARED_NAMES, TARGET_NAMES = _recipe_names()
 
 
-def _empty() -> Built:
-    width, none = len(HORIZONS), np.empty(0)
-    batch = Batch(
-        origins=none.astype("datetime64[h]"),
-        level=none,
-        naive=np.empty((0, width)),
-        shared=np.empty((0, len(SHARED_NAMES))),
-        target=np.empty((0, width, len(TARGET_NAMES))),
-        local_hour=np.empty((0, width), dtype=np.int64),
-        recent=np.empty((0, RECENT_HOURS)),
-        shared_names=SHARED_NAMES,
-        target_names=TARGET_NAMES,
-    )
-    whole = none.astype(np.int64)
-    as_of = none.astype("datetime64[us]")
-    return Built(batch=batch, as_of=as_of, stale_hours=whole, filled_hours=whole, operator=np.empty((0, width)))
+def _names(inputs: Sequence[Described]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    shared, target = exogenous.names(inputs)
+    return SHARED_NAMES + shared, TARGET_NAMES + target
 
 
-def _check_rows(frame: pd.DataFrame) -> None:
-    other = set(frame["feature_set"]) - {feature_set()}
+def _identify(shared: tuple[str, ...], target: tuple[str, ...]) -> str:
+    text = f"{FEATURES_VERSION}|{'|'.join(shared)}||{'|'.join(target)}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _empty(inputs: Sequence[Described]) -> Built:
+    """No rows, in the shapes of the row of an origin of which nothing is known."""
+    none = np.empty(0)
+    nothing = History(none.astype("datetime64[h]"), none, none.astype("datetime64[us]"), none, none, none)
+    unknown = [Exogenous(one.key, one.kind, one.own_unit, None, one.unit) for one in inputs]
+    return build(nothing, _SOME_DAY, _SOME_DAY, zone="UTC", country="ES", inputs=unknown).rows(slice(0))
+
+
+def _check_rows(frame: pd.DataFrame, expected: str) -> None:
+    other = set(frame["feature_set"]) - {expected}
     if other:
         known = ", ".join(sorted(other))
-        raise ModelError(f"feature rows are of set {known}, this code makes {feature_set()}; run the features job.")
+        raise ModelError(f"feature rows are of set {known}, this code makes {expected}; run the features job.")
     counts = frame.groupby("origin")["horizon"].agg(["count", "nunique"])
     if (counts != len(HORIZONS)).any(axis=None):
         raise ModelError(f"feature rows lack a horizon of 1..{len(HORIZONS)} or repeat one; run the features job.")
-
-
-def _naive_utc(column: pd.Series, unit: str) -> Times:
-    return pd.to_datetime(column, utc=True).dt.tz_localize(None).to_numpy().astype(f"datetime64[{unit}]")

@@ -1,12 +1,14 @@
 """Warehouse + target + moment -> the versioned histories that the feature path takes."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
 
+from pipeline.exogenous import LOOK_BACK, Exogenous
 from pipeline.features import Built, build
-from pipeline.markets import Target
+from pipeline.markets import Series, Target
 from pipeline.warehouse import Session
 from pipeline.windows import WINDOW_HOURS, History, Times, Versions
 
@@ -15,37 +17,65 @@ HOUR = timedelta(hours=1)
 BEGINNING = pd.Timestamp("1970-01-01", tz="UTC")
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What the rows of a target are made of: versions of its hours, of the operator's forecast, of its inputs."""
+
+    target: Target
+    history: History
+    operator: Versions | None
+    inputs: tuple[Exogenous, ...]
+
+    def built(self, origins: Times, as_of: Times) -> Built:
+        """Feature rows of `origins` (datetime64[h]), each as known at its `as_of` (datetime64[us])."""
+        return build(
+            self.history,
+            origins,
+            as_of,
+            zone=self.target.zone,
+            country=self.target.country,
+            operator=self.operator,
+            inputs=self.inputs,
+        )
+
+
 def history(session: Session, target: Target, *, since: datetime, as_of: datetime) -> History:
     """All versions of the target's hours from `since` on that were known at `as_of`."""
     return History.of(session.ask("actual_versions", target=target.id, since=since, as_of=as_of))
 
 
-def operator(session: Session, target: Target, *, first: datetime, last: datetime) -> Versions | None:
-    """Hourly versions of the operator's forecast for the hours [first, last]; None where there is no operator."""
-    if target.operator is None:
-        return None
+def hourly(session: Session, series: Series, *, first: datetime, last: datetime) -> Versions | None:
+    """Every version of the series' complete hours in [first, last]; None where nothing is stored."""
     rows = session.ask(
         "hourly_versions",
-        series=target.operator.id,
-        per_hour=HOUR // target.operator.cadence,
+        series=series.id,
+        per_hour=HOUR // series.cadence,
         since=BEGINNING,
         first=first,
         last=last + HOUR,
     )
-    return Versions.of(rows)
+    return None if rows.empty else Versions.of(rows)
+
+
+def facts(session: Session, target: Target, *, first: datetime, last: datetime, as_of: datetime) -> Facts:
+    """All that rows of the origins [first, last] read, of the target's own hours what was known at `as_of`."""
+    beside = [] if target.operator is None else [target.operator]
+    # One reading serves a series that is both comparator and input.
+    series = {one.id: one for one in (*beside, *target.inputs)}
+    start, end = first - timedelta(hours=LOOK_BACK), last + max(target.horizons) * HOUR
+    versions = {name: hourly(session, one, first=start, last=end) for name, one in series.items()}
+    return Facts(
+        target=target,
+        history=history(session, target, since=first - REACH, as_of=as_of),
+        operator=versions[target.operator.id] if target.operator else None,
+        inputs=tuple(Exogenous(one.key, one.kind, one.own_unit, versions[one.id], one.unit) for one in target.inputs),
+    )
 
 
 def built(session: Session, target: Target, origins: Times, as_of: Times) -> Built:
     """Feature rows of `origins` (datetime64[h]), each as known at its `as_of` (datetime64[us])."""
     first, last = _aware(origins.min()), _aware(origins.max())
-    return build(
-        history(session, target, since=first - REACH, as_of=_aware(as_of.max())),
-        origins,
-        as_of,
-        zone=target.zone,
-        country=target.country,
-        operator=operator(session, target, first=first + HOUR, last=last + max(target.horizons) * HOUR),
-    )
+    return facts(session, target, first=first, last=last, as_of=_aware(as_of.max())).built(origins, as_of)
 
 
 def usual_as_of(origins: Times, target: Target) -> Times:

@@ -1,99 +1,100 @@
-"""Out-of-sample errors -> calibration (plain data); (calibration, point forecasts) -> p05, p10, p50, p90, p95.
+"""Out-of-sample errors -> calibration; (calibration, point forecasts) -> p05, p10, p50, p90, p95.
 
-Split conformal prediction with one quantile per side and horizon, on errors scaled by a smooth hour-of-day
-profile (Lei et al. 2018, "Distribution-free predictive inference for regression"; asymmetric as in
-Romano, Patterson & Candes 2019).
+Split conformal prediction with one quantile per side and horizon, on errors scaled by an hour-of-day profile
+(Lei et al. 2018, "Distribution-free predictive inference for regression"; asymmetric as in Romano, Patterson &
+Candes 2019). p50 is the point forecast itself. How bands follow the errors from issue to issue: see adapting.
 """
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
-from pipeline.calendars import local_hour as local_hour_of
 from pipeline.errors import NotEnoughData
-from pipeline.markets import HORIZONS
 from pipeline.models.base import Floats
-from pipeline.windows import Ints, Times
+from pipeline.windows import Ints
 
 LEVELS = {"p05": 0.05, "p10": 0.10, "p50": 0.50, "p90": 0.90, "p95": 0.95}
+EDGES = tuple(name for name in LEVELS if name != "p50")
+NOMINAL: Floats = np.array([LEVELS[name] for name in EDGES])
 MINIMUM_ERRORS = 39
 """Fewest errors of a horizon for which the conformal 2.5 % and 5 % tails exist as order statistics."""
 
-_SMOOTHING = np.array([1.0, 2.0, 3.0, 2.0, 1.0])
-_PRIOR_ERRORS = 10.0
+_PRIOR_ERRORS = 7.0
 
 
-def calibrate(errors: Floats, local_hour: Ints) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Calibration:
+    """How wide the errors are.
+
+    scale: (H, 24) typical absolute error of each local hour of day, in the target's unit.
+    quantiles: (H, 4) of actual minus forecast, in units of that scale, for each of EDGES.
+    n: (H,) errors used.
+    """
+
+    scale: Floats
+    quantiles: Floats
+    n: Ints
+
+
+def calibrate(errors: Floats, local_hour: Ints, *, levels: Floats = NOMINAL) -> Calibration:
     """Calibration from (m, H) errors (forecast - actual, NaN where unknown) at (m, H) local hours 0..23.
 
-    Returns plain data (fit for JSON): `scale` (H, 24) typical absolute error of each hour of day, `quantiles`
-    level -> (H,) of actual minus forecast in units of that scale, `n` (H,) errors used.
+    `levels` are the probabilities of EDGES, (4,) or one row a horizon (H, 4).
     Raises NotEnoughData when a horizon has fewer than MINIMUM_ERRORS.
     """
-    n = np.sum(~np.isnan(errors), axis=0)
+    known = ~np.isnan(errors)
+    n = known.sum(axis=0)
     if not len(errors) or n.min() < MINIMUM_ERRORS:
         few = int(np.argmin(n)) + 1
         raise NotEnoughData(
             f"intervals of horizon {few} need {MINIMUM_ERRORS} scored forecasts and have {int(n.min())}; "
             "backtest over a longer window or wait for more actuals."
         )
-    scale = [_scale(errors[:, h], local_hour[:, h]) for h in range(errors.shape[1])]
-    scores = [-errors[:, h] / scale[h][local_hour[:, h]] for h in range(errors.shape[1])]
-    quantiles = {
-        name: [_conformal(score[~np.isnan(score)], level) for score in scores]
-        for name, level in LEVELS.items()
-        if name != "p50"
-    }
-    return {"scale": [row.tolist() for row in scale], "quantiles": quantiles, "n": n.tolist()}
+    scale = profile(errors, local_hour)
+    scores = -errors / scale[np.arange(errors.shape[1]), local_hour]
+    levels = np.broadcast_to(levels, (errors.shape[1], len(EDGES)))
+    return Calibration(scale=scale, quantiles=_conformal(scores, n, levels), n=n)
 
 
-def calibrate_frame(frame: pd.DataFrame, *, zone: str) -> dict[str, Any]:
-    """The same from as-issued errors: columns origin, horizon, valid_at (aware UTC) and error, as in `accuracy`.
+def apply(
+    calibration: Calibration, point: Floats, local_hour: Ints, *, volatility: float = 1.0
+) -> dict[str, NDArray[np.float64]]:
+    """Quantiles (n, H) for each of LEVELS around (n, H) points; never crossing, p50 is the point.
 
-    Raises NotEnoughData as `calibrate`.
+    `volatility` widens all of them: how large errors are now against those the calibration was made of.
     """
-    wide = frame.pivot(index="origin", columns="horizon", values="error").reindex(columns=list(HORIZONS))
-    origins = pd.to_datetime(wide.index, utc=True).tz_localize(None).to_numpy().astype("datetime64[h]")
-    hours: Times = origins[:, None] + np.array(HORIZONS).astype("timedelta64[h]")
-    return calibrate(wide.to_numpy(dtype=np.float64), local_hour_of(hours, zone=zone))
-
-
-def apply(calibration: dict[str, Any], point: Floats, local_hour: Ints) -> dict[str, Floats]:
-    """Quantiles (n, H) for each of LEVELS around (n, H) points; never crossing, p50 is the point."""
-    scale = np.array(calibration["scale"])[np.arange(point.shape[1]), local_hour]
-    band = {name: point + np.array(score) * scale for name, score in calibration["quantiles"].items()}
-    p10, p90 = np.minimum(band["p10"], point), np.maximum(band["p90"], point)
+    scale = volatility * calibration.scale[np.arange(point.shape[1]), local_hour]
+    p05, p10, p90, p95 = (point + calibration.quantiles[:, k] * scale for k in range(len(EDGES)))
+    p10, p90 = np.minimum(p10, point), np.maximum(p90, point)
     return {
-        "p05": np.minimum(band["p05"], p10),
+        "p05": np.minimum(p05, p10),
         "p10": p10,
         "p50": point.copy(),
         "p90": p90,
-        "p95": np.maximum(band["p95"], p90),
+        "p95": np.maximum(p95, p90),
     }
 
 
-def _scale(errors: Floats, hours: Ints) -> Floats:
-    """Mean absolute error of each hour of day, smoothed around the clock and drawn to the overall mean."""
+def profile(errors: Floats, local_hour: Ints) -> Floats:
+    """(H, 24) mean absolute error of each hour of day, drawn to the horizon's mean where the hour has few."""
+    width = errors.shape[1]
     known = ~np.isnan(errors)
-    size, hours = np.abs(errors[known]), hours[known]
-    n = _smooth(np.bincount(hours, minlength=24))
-    total = _smooth(np.bincount(hours, weights=size, minlength=24))
-    overall = size.mean()
+    size = np.where(known, np.abs(errors), 0.0)
+    # bincount adds in the order of the rows, so the same errors give the same bits.
+    bins = (local_hour + 24 * np.arange(width)).ravel()
+    n = np.bincount(bins, weights=known.ravel(), minlength=24 * width).reshape(width, 24)
+    total = np.bincount(bins, weights=size.ravel(), minlength=24 * width).reshape(width, 24)
+    overall = total.sum(axis=1, keepdims=True) / np.maximum(n.sum(axis=1, keepdims=True), 1.0)
     scale: Floats = (total + _PRIOR_ERRORS * overall) / (n + _PRIOR_ERRORS)
     return np.maximum(scale, np.finfo(np.float64).tiny)
 
 
-def _smooth(by_hour: Floats | Ints) -> Floats:
-    around = range(-(len(_SMOOTHING) // 2), len(_SMOOTHING) // 2 + 1)
-    shifted = [weight * np.roll(by_hour, shift) for weight, shift in zip(_SMOOTHING, around, strict=True)]
-    smooth: Floats = np.sum(shifted, axis=0) / _SMOOTHING.sum()
-    return smooth
-
-
-def _conformal(scores: Floats, level: float) -> float:
-    """The order statistic that a new score stays below with probability at least (above half) `level`."""
-    n, ordered = len(scores), np.sort(scores)
-    if level < 0.5:
-        return float(ordered[max(int(np.floor((n + 1) * level)), 1) - 1])
-    return float(ordered[min(int(np.ceil((n + 1) * level)), n) - 1])
+def _conformal(scores: Floats, n: Ints, levels: Floats) -> Floats:
+    """(H, 4) order statistics that a new score stays below with probability at least (above half) the level."""
+    ordered, count = np.sort(scores, axis=0), n[:, None]
+    below = np.maximum(np.floor((count + 1) * levels), 1) - 1
+    above = np.minimum(np.ceil((count + 1) * levels), count) - 1
+    place = np.where(levels < 0.5, below, above).astype(np.int64)
+    quantiles: Floats = np.take_along_axis(ordered, place.T, axis=0).T
+    return quantiles

@@ -1,19 +1,27 @@
-"""Feature rows + champion -> predictions of three issuers, each ok, a labelled fallback or withheld."""
+"""Feature rows + a model -> its forecasts with bands, each ok, reduced, a labelled fallback or withheld."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from pipeline import intervals
+from pipeline import features
+from pipeline.adapting import Basis, Track
 from pipeline.features import Built
-from pipeline.intervals import LEVELS
-from pipeline.markets import Target
+from pipeline.intervals import EDGES, LEVELS
+from pipeline.markets import HORIZONS, Target
 from pipeline.models.base import Family, Floats
-from pipeline.registry import Model
+from pipeline.recall import Made, Recent
+from pipeline.registry import Model, Pool
+from pipeline.windows import Times
 
-# A step beyond this share of the level within six hours is no forecast but a fault.
+# A step of demand beyond this share of its level within six hours is no forecast but a fault.
 WILDEST_CHANGE = 0.6
+TRUSTED = ("ok", "reduced")
+
+Words = NDArray[np.object_]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -21,32 +29,55 @@ class Issue:
     """Quantiles (n, H) by name, and per origin (n,): version, status and reason of what is issued."""
 
     bands: dict[str, Floats]
-    version_id: np.ndarray
-    status: np.ndarray
-    reason: np.ndarray
+    version_id: Words
+    status: Words
+    reason: Words
 
 
-def issue(built: Built, target: Target, model: Model | None, family: Family | None, *, excuse: str) -> Issue:
+def issue(
+    built: Built,
+    target: Target,
+    model: Model | None,
+    family: Family | None,
+    *,
+    recent: Recent,
+    made_at: Times,
+    excuse: str,
+) -> Issue:
     """The champion's forecast where it can be trusted, else naive with the reason, else withheld.
 
-    `excuse` says why `model` is None.
+    The rows of `built` ascend by origin; `recent` is of the same origins, `made_at` (n,) datetime64[us] UTC when
+    each is issued. Bands of later origins adapt to those of earlier ones. `excuse` says why `model` is None.
     """
-    naive = _naive_bands(built, model)
+    naive = built.batch.naive
+    possible: Bools = np.all(np.isfinite(naive), axis=1)
     if model is None or family is None:
-        why = np.full(len(built.batch), excuse, dtype=object)
-        champion = naive
+        point, status = naive.copy(), np.full(len(naive), "", dtype=object)
+        reason = np.full(len(naive), excuse, dtype=object)
+        edges = np.full((*naive.shape, len(EDGES)), np.nan)
     else:
-        point = family.predict(model.state, built.batch)
-        champion = intervals.apply(model.calibration, point, built.batch.local_hour)
-        why = _doubts(point, built, target, model)
-    usable, possible = why == "", np.isfinite(naive["p50"]).all(axis=1)
-    bands = {name: np.where(usable[:, None], champion[name], naive[name]) for name in LEVELS}
-    for values in bands.values():
-        values[~usable & ~possible] = np.nan
-    status = np.select([usable, possible], ["ok", "fallback"], "withheld").astype(object)
-    why = np.where(~usable & ~possible, why + "; naive has no value of last week either", why)
-    version = np.where(usable, "" if model is None else model.version_id, "naive").astype(object)
-    return Issue(bands, version, status, why)
+        point, status, reason = _trusted(built, target, model, family, made_at)
+        made = recent.made("sextant")
+        edges = _edges(built, model, recent, made, point, status)
+    lost: Bools = np.asarray(status == "")
+    status[lost] = np.where(possible, "fallback", "withheld")[lost]
+    reason[lost & ~possible] += "; naive has no value of last week either"
+    point[lost] = np.where(possible[:, None], naive, np.nan)[lost]
+    pool = None if model is None else model.naive_residuals
+    edges[lost] = _naive_edges(built, pool, recent, lost & possible)[lost]
+    version = np.where(lost, "naive", "" if model is None else model.version_id).astype(object)
+    return Issue(_bands(point, edges), version, status, reason)
+
+
+def shadow(built: Built, target: Target, model: Model, family: Family, *, recent: Recent, made_at: Times) -> Issue:
+    """What `model` would issue were it the champion, with bands from its own past; withheld where it cannot."""
+    point, status, reason = _trusted(built, target, model, family, made_at)
+    made = recent.made("sextant", "shadow", version_id=model.version_id)
+    edges = _edges(built, model, recent, made, point, status)
+    status[status == ""] = "withheld"
+    point[status == "withheld"] = np.nan
+    version = np.full(len(point), model.version_id, dtype=object)
+    return Issue(_bands(point, edges), version, status, reason)
 
 
 def comparators(built: Built) -> dict[str, Floats]:
@@ -54,67 +85,116 @@ def comparators(built: Built) -> dict[str, Floats]:
     return {"naive": built.batch.naive, "operator": built.operator}
 
 
-def rows(built: Built, issued: Issue, *, target: str, mode: np.ndarray, made_at: np.ndarray) -> pd.DataFrame:
-    """Rows of table `predictions` without `written_at` and `run_id`; comparators only where they have a value."""
-    frames = [_frame(built, target, mode, made_at, "sextant", issued.bands, issued)]
-    for issuer, point in comparators(built).items():
-        bands = {name: point if name == "p50" else np.full(point.shape, np.nan) for name in LEVELS}
-        frame = _frame(built, target, mode, made_at, issuer, bands, None)
-        frames.append(frame[frame["p50"].notna()])
-    return pd.concat(frames, ignore_index=True)
-
-
-def _naive_bands(built: Built, model: Model | None) -> dict[str, Floats]:
-    naive = built.batch.naive
-    if model is None:
-        return {name: naive.copy() if name == "p50" else np.full(naive.shape, np.nan) for name in LEVELS}
-    return intervals.apply(model.naive_calibration, naive, built.batch.local_hour)
-
-
-def _doubts(point: Floats, built: Built, target: Target, model: Model) -> np.ndarray:
-    """(n,) why the champion's forecast is not to be used; empty where it is."""
-    level = built.batch.level[:, None]
-    bounds = target.series
-    wild = (
-        (point < bounds.minimum) | (point > bounds.maximum) | (np.abs(point - level) > WILDEST_CHANGE * np.abs(level))
-    )
-    as_of = np.datetime64(model.as_of.tz_convert("UTC").tz_localize(None), "us")
-    words = [
-        (built.stale_hours > 0, [f"stale data: the last {n} hours of actuals are missing" for n in built.stale_hours]),
-        (built.as_of < as_of, f"{model.version_id} was trained on later data"),
-        (~np.isfinite(point).all(axis=1), f"{model.version_id} lacks an input"),
-        (wild.any(axis=1), f"{model.version_id} gave an implausible value"),
-    ]
-    return np.select([mask for mask, _ in words], [np.asarray(text, dtype=object) for _, text in words], "")
-
-
-def _frame(
-    built: Built,
-    target: str,
-    mode: np.ndarray,
-    made_at: np.ndarray,
-    issuer: str,
-    bands: dict[str, Floats],
-    issued: Issue | None,
-) -> pd.DataFrame:
-    n, width = bands["p50"].shape
+def rows(built: Built, issued: Issue, *, issuer: str, target: str, mode: Words, made_at: Times) -> pd.DataFrame:
+    """Rows of table `predictions` without `written_at` and `run_id`."""
+    n, width = issued.bands["p50"].shape
     origins = np.repeat(built.batch.origins.astype("datetime64[us]"), width)
-    horizon = np.tile(np.array(target_horizons(width)), n)
+    horizon = np.tile(np.array(HORIZONS), n)
     frame = {
         "target": target,
         "origin": pd.to_datetime(origins, utc=True),
         "horizon": horizon,
         "valid_at": pd.to_datetime(np.add(origins, horizon * np.timedelta64(1, "h")), utc=True),
         "issuer": issuer,
-        "version_id": issuer if issued is None else np.repeat(issued.version_id, width),
+        "version_id": np.repeat(issued.version_id, width),
         "mode": np.repeat(mode, width),
-        "status": "ok" if issued is None else np.repeat(issued.status, width),
-        "reason": "" if issued is None else np.repeat(issued.reason, width),
+        "status": np.repeat(issued.status, width),
+        "reason": np.repeat(issued.reason, width),
         "made_at": pd.to_datetime(np.repeat(made_at, width), utc=True),
     }
-    return pd.DataFrame(frame | {name: values.ravel() for name, values in bands.items()})
+    return pd.DataFrame(frame | {name: values.ravel() for name, values in issued.bands.items()})
 
 
-def target_horizons(width: int) -> range:
-    """Horizons 1..width in hours."""
-    return range(1, width + 1)
+def comparator_rows(built: Built, *, target: str, mode: Words, made_at: Times) -> pd.DataFrame:
+    """The same of the comparators, only where they have a value; they have no bands."""
+    frames = []
+    for issuer, point in comparators(built).items():
+        n = len(point)
+        plain = Issue(
+            bands=_bands(point, np.full((*point.shape, len(EDGES)), np.nan)),
+            version_id=np.full(n, issuer, dtype=object),
+            status=np.full(n, "ok", dtype=object),
+            reason=np.full(n, "", dtype=object),
+        )
+        frame = rows(built, plain, issuer=issuer, target=target, mode=mode, made_at=made_at)
+        frames.append(frame[frame["p50"].notna()])
+    return pd.concat(frames, ignore_index=True)
+
+
+def _trusted(built: Built, target: Target, model: Model, family: Family, made_at: Times) -> tuple[Floats, Words, Words]:
+    """(Points (n, H), status ok, reduced or "" where they are not to be used, reason) of the model."""
+    missing = built.missing_inputs
+    point = family.predict(model.state, built.batch)
+    reduced = (missing != "") & (model.reduced is not None)
+    if model.reduced is not None and reduced.any():
+        point[reduced] = family.predict(model.reduced, features.without_inputs(built.batch.rows(reduced)))
+    doubts = _doubts(point, built, target, model, made_at, np.where(reduced, "", missing))
+    status = np.select([doubts != "", reduced], ["", "reduced"], "ok").astype(object)
+    without = np.array([f"made without {keys}: not known at issue" for keys in missing], dtype=object)
+    return point, status, np.where(status == "reduced", without, doubts)
+
+
+def _doubts(point: Floats, built: Built, target: Target, model: Model, made_at: Times, missing: Words) -> Words:
+    """(n,) why the model's forecast is not to be used; empty where it is."""
+    level = built.batch.level[:, None]
+    bounds = target.series
+    wild = (point < bounds.minimum) | (point > bounds.maximum)
+    if target.kind == "load":
+        wild |= np.abs(point - level) > WILDEST_CHANGE * np.abs(level)
+    trained = np.datetime64(model.as_of.tz_convert("UTC").tz_localize(None), "us")
+    words = [
+        (built.stale_hours > 0, [f"stale data: the last {n} hours of actuals are missing" for n in built.stale_hours]),
+        (made_at < trained, f"{model.version_id} was trained on later data"),
+        (missing != "", [f"{model.version_id} lacks {keys} and has no model without it" for keys in missing]),
+        (~np.isfinite(point).all(axis=1), f"{model.version_id} lacks an input"),
+        (wild.any(axis=1), f"{model.version_id} gave an implausible value"),
+    ]
+    return np.select([mask for mask, _ in words], [np.asarray(text, dtype=object) for _, text in words], "")
+
+
+def _edges(built: Built, model: Model, recent: Recent, made: Made, point: Floats, status: Words) -> Floats:
+    """(n, H, 4) edges of the trusted origins, one after the other, NaN for the rest."""
+    pools = {"ok": model.residuals, "reduced": model.reduced_residuals or model.residuals}
+    track = recent.track(made, since=min(_first(pool) for pool in pools.values()))
+    bases = {}
+    for word, pool in pools.items():
+        before = (made.version == model.version_id) & (made.status == word)
+        own = _on_axis(track, made.origins, before) | _on_axis(track, built.batch.origins, status == word)
+        bases[word] = Basis(own=own, held=track.spread(pool["origin"].astype("datetime64[h]"), pool["error"], np.nan))
+    edges = np.full((*point.shape, len(EDGES)), np.nan)
+    for place in np.flatnonzero(np.isin(status, TRUSTED)):
+        origin = built.batch.origins[place]
+        edges[place] = track.band(origin, built.as_of[place], point[place], bases[status[place]])
+        track.remember(built.batch.origins[[place]], point[[place]], edges[[place]])
+    return edges
+
+
+def _naive_edges(built: Built, pool: Pool | None, recent: Recent, wanted: Bools) -> Floats:
+    """The same for the naive forecast of the origins `wanted`, whose errors are known of every origin."""
+    origins, naive = built.batch.origins, built.batch.naive
+    edges = np.full((*naive.shape, len(EDGES)), np.nan)
+    if not wanted.any():
+        return edges
+    track = recent.track(recent.made("naive"), since=origins[0] if pool is None else _first(pool))
+    track.remember(origins, naive, edges)
+    held = np.full(track.point.shape, np.nan)
+    if pool is not None:
+        held = track.spread(pool["origin"].astype("datetime64[h]"), pool["error"], np.nan)
+    basis = Basis(own=np.ones(held.shape, dtype=bool), held=held)
+    for place in np.flatnonzero(wanted):
+        edges[place] = track.band(origins[place], built.as_of[place], naive[place], basis)
+    return edges
+
+
+def _bands(point: Floats, edges: Floats) -> dict[str, Floats]:
+    by_name = {name: edges[:, :, place] for place, name in enumerate(EDGES)} | {"p50": point}
+    return {name: by_name[name] for name in LEVELS}
+
+
+def _on_axis(track: Track, origins: Times, mask: Bools) -> Bools:
+    return track.spread(origins, np.repeat(mask[:, None].astype(bool), len(HORIZONS), axis=1), False)
+
+
+def _first(pool: Pool) -> np.datetime64:
+    first: np.datetime64 = pool["origin"].min().astype("datetime64[h]")
+    return first

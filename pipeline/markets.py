@@ -40,6 +40,18 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Input(Series):
+    """A series that a target's models look at; `own_unit`: it speaks in the target's unit."""
+
+    own_unit: bool
+
+    @property
+    def key(self) -> str:
+        """The series' name within its market."""
+        return self.id.partition(".")[2]
+
+
+@dataclass(frozen=True)
 class Policy:
     """When a newly trained version of a target takes over, and what is kept and asked of versions.
 
@@ -87,7 +99,7 @@ class Target:
     issue_delay: timedelta
     issue_grace: timedelta
     kind: str = "load"
-    inputs: tuple[Series, ...] = ()
+    inputs: tuple[Input, ...] = ()
     events: tuple[Event, ...] = ()
     policy: Policy = Policy()
 
@@ -182,10 +194,23 @@ def _target(
         issue_delay=timedelta(minutes=row.get("issue_delay_min", 12)),
         issue_grace=timedelta(minutes=row.get("issue_grace_min", 30)),
         kind=row.get("kind", "load"),
-        inputs=tuple(series[name] for name in row.get("inputs", ())),
+        inputs=_inputs(key, row, series),
         events=tuple(_event(event) for event in table.get("event", ())),
         policy=_policy(key, row),
     )
+
+
+def _inputs(key: str, row: Mapping[str, Any], series: Mapping[str, Series]) -> tuple[Input, ...]:
+    names, own = row.get("inputs", []), series[row.get("series", key)]
+    if not isinstance(names, list) or len(set(names)) < len(names):
+        raise ValueError(f"target {key} has inputs {names!r}; give a list that names each series once")
+    chosen = [series[name] for name in names]
+    for one in chosen:
+        if one == own:
+            raise ValueError(f"target {key} has itself as an input; take {one.id} out of its inputs")
+        if timedelta(hours=1) % one.cadence:
+            raise ValueError(f"input {one.id} of target {key} needs a cadence_min that divides an hour")
+    return tuple(Input(**vars(one), own_unit=one.unit == own.unit) for one in chosen)
 
 
 def _policy(key: str, row: Mapping[str, Any]) -> Policy:
@@ -193,21 +218,30 @@ def _policy(key: str, row: Mapping[str, Any]) -> Policy:
     promotion = row.get("promotion", usual.promotion)
     if promotion not in PROMOTIONS:
         raise ValueError(f"target {key} has promotion {promotion!r}; use one of {', '.join(PROMOTIONS)}")
+
+    def number(name: str, default: int, least: int) -> Any:
+        value = row.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < float("inf"):
+            raise ValueError(f"target {key} has {name} {value!r}; use a number of at least {least}")
+        return value
+
     return Policy(
         promotion=promotion,
-        clearly_worse=1 + row.get("clearly_worse_pct", 5) / 100,
-        error_up=1 + row.get("error_up_pct", 20) / 100,
-        keep_versions=int(row.get("keep_versions", usual.keep_versions)),
-        shadow_versions=int(row.get("shadow_versions", usual.shadow_versions)),
-        oldest=timedelta(days=row.get("oldest_days", usual.oldest.days)),
-        deep_every=timedelta(days=row.get("deep_every_days", usual.deep_every.days)),
+        clearly_worse=1 + number("clearly_worse_pct", 5, 0) / 100,
+        error_up=1 + number("error_up_pct", 20, 0) / 100,
+        keep_versions=int(number("keep_versions", usual.keep_versions, 1)),
+        shadow_versions=int(number("shadow_versions", usual.shadow_versions, 0)),
+        oldest=timedelta(days=number("oldest_days", usual.oldest.days, 1)),
+        deep_every=timedelta(days=number("deep_every_days", usual.deep_every.days, 1)),
     )
 
 
 def _event(row: Mapping[str, Any]) -> Event:
     first, last = row["first"], row["last"]
+    if not str(row["reason"]).strip():
+        raise ValueError(f"the event of {first} needs a reason that says what happened")
     if not (isinstance(first, datetime) and isinstance(last, datetime) and first.tzinfo and last.tzinfo):
-        raise ValueError(f"event {row.get('reason', '')!r} needs first and last as times with an offset")
+        raise ValueError(f"event {row['reason']!r} needs first and last as times with an offset")
     if not first < last:
-        raise ValueError(f"event {row.get('reason', '')!r} ends before it begins")
+        raise ValueError(f"event {row['reason']!r} ends before it begins")
     return Event(first=first, last=last, reason=row["reason"])

@@ -6,6 +6,7 @@ Definitions follow Hyndman & Athanasopoulos, "Forecasting: Principles and Practi
 """
 
 import numpy as np
+from scipy.special import stdtr
 
 from pipeline.models.base import Floats
 
@@ -71,22 +72,62 @@ def skill(score: Floats, reference: Floats) -> Floats:
 
 
 def standard_error(values: Floats, *, lags: int | None = None) -> float:
-    """Standard error of the mean of (n,) autocorrelated values in time order; NaN with fewer than two.
+    """Standard error of the mean of hourly autocorrelated values, (n,) or (n, k) with time first; NaN below two.
 
-    Newey & West (1987) with Bartlett weights over `lags` steps, by default 4 (n / 100)^(2/9) and at least
-    24: losses of hourly origins share their targets. Values that are NaN are left out.
+    Newey & West (1987) with Bartlett weights over `lags` hours, by default a week (a quarter of a shorter
+    series): losses of hourly origins share their targets, and a bad day tends to follow a bad day. The k values
+    of an hour count as one cluster. NaN is unknown and keeps its place in time (Parzen 1963), so that a slice such
+    as one hour of day is set NaN elsewhere and not cut out.
     """
-    known = values[~np.isnan(values)]
-    n = len(known)
+    known = ~np.isnan(values)
+    n = int(known.sum())
     if n < 2:
         return float("nan")
-    wanted = max(24, int(4 * (n / 100) ** (2 / 9))) if lags is None else lags
-    spread = known - known.mean()
-    reach = min(wanted, n - 1)
-    total = spread @ spread
+    spread = np.where(known, values - _mean(values, None), 0.0)
+    spread = spread if spread.ndim == 1 else spread.sum(axis=1)
+    return float(np.sqrt(max(_long_run(spread, _reach(len(spread)) if lags is None else lags), 0.0)) / n)
+
+
+def skill_error(loss: Floats, reference: Floats) -> float:
+    """Standard error of 1 - mean(loss) / mean(reference), paired hour by hour (delta method); NaN if unknown."""
+    known = ~np.isnan(loss + reference)
+    total = np.sum(reference, where=known)
+    if not total > 0:
+        return float("nan")
+    ratio = np.sum(loss, where=known) / total
+    return standard_error(loss - ratio * reference) * int(known.sum()) / float(total)
+
+
+def diebold_mariano(loss: Floats, reference: Floats) -> float:
+    """Two-sided p-value of equal expected losses, (n,) or (n, k) hourly and paired; NaN if unknown.
+
+    Diebold & Mariano (1995) with the variance of `standard_error` and Student's t as in Harvey, Leybourne &
+    Newbold (1997); its degrees of freedom are the number of stretches as long as the lags, because the normal
+    rejects too often when few of them went into the variance (Kiefer & Vogelsang 2005).
+    """
+    difference = loss - reference
+    error = standard_error(difference)
+    if not error > 0:
+        return 1.0 if error == 0 and float(_mean(difference, None)) == 0 else float("nan")
+    freedom = max(len(difference) / _reach(len(difference)) - 1, 1.0)
+    return float(2 * stdtr(freedom, -abs(float(_mean(difference, None))) / error))
+
+
+def _reach(hours: int) -> int:
+    return max(min(SEASON_HOURS, hours // 4), 1)
+
+
+def _long_run(spread: Floats, lags: int) -> float:
+    """Sum of all products of (n,) values up to `lags` apart, with Bartlett weights.
+
+    Taking off the sample's own mean makes it too small by 1 - b + b^2/3, b = lags / n (Kiefer & Vogelsang 2005).
+    """
+    total = float(spread @ spread)
+    reach = min(lags, len(spread) - 1)
+    share = reach / len(spread)
     for lag in range(1, reach + 1):
-        total += 2 * (1 - lag / (reach + 1)) * (spread[lag:] @ spread[:-lag])
-    return float(np.sqrt(max(total, 0.0)) / n)
+        total += 2 * (1 - lag / (reach + 1)) * float(spread[lag:] @ spread[:-lag])
+    return total / (1 - share + share**2 / 3)
 
 
 def _mean(values: Floats, axis: Axis) -> Floats:

@@ -1,4 +1,4 @@
-"""Trained state -> versions, artifacts and promotions; version id -> verified model. Append-only."""
+"""Trained state -> versions, artifacts and decisions; version id or moment -> verified model. Append-only."""
 
 import io
 import json
@@ -13,16 +13,22 @@ from typing import Any
 
 import joblib
 import pandas as pd
+from numpy.typing import NDArray
 
-from pipeline.errors import ArtifactDamaged, ModelError, NoChampion, StalePremise
+from pipeline.errors import ArtifactDamaged, ModelError, NoChampion
 from pipeline.warehouse import Session, Warehouse
+
+Pool = dict[str, NDArray[Any]]
+CONTENT = ("state", "reduced", "residuals", "reduced_residuals", "naive_residuals")
 
 
 @dataclass(frozen=True)
 class Model:
-    """A loaded version: which family predicts with which state, and how wide its errors are.
+    """A loaded version: which family predicts with which state, and what its errors were like.
 
-    `calibration` and `naive_calibration` are as from intervals.calibrate; the latter is for fallbacks.
+    `reduced` is the state of the same family fitted without the target's inputs, None where it has none.
+    The pools `residuals`, `reduced_residuals` and `naive_residuals` are from the hold-out, each
+    {"origin": (m,) int64 hours since the epoch, UTC, "error": (m, H) forecast - actual, NaN where unknown}.
     """
 
     version_id: str
@@ -30,8 +36,10 @@ class Model:
     feature_set: str
     as_of: pd.Timestamp
     state: dict[str, Any]
-    calibration: dict[str, Any]
-    naive_calibration: dict[str, Any]
+    reduced: dict[str, Any] | None
+    residuals: Pool
+    reduced_residuals: Pool | None
+    naive_residuals: Pool
 
 
 @dataclass(frozen=True)
@@ -67,33 +75,66 @@ def read_artifact(artifact: str, fingerprint: str, *, folder: Path, version_id: 
 
 
 def load(row: Mapping[str, Any], *, folder: Path) -> Model:
-    """The model of a row of `model_versions` or `champions`. Raises ArtifactDamaged."""
-    content = read_artifact(row["artifact"], row["sha256"], folder=folder, version_id=row["version_id"])
+    """The model of a row of `model_versions`, `champions` or `shadows`.
+
+    Raises ArtifactDamaged; ModelError when its file was retired or an older release wrote it.
+    """
+    version_id = row["version_id"]
+    if pd.notna(row.get("retired_at")):
+        raise ModelError(f"{version_id}: its file was retired on {row['retired_at']:%d %b %Y}; choose a kept version.")
+    content = read_artifact(row["artifact"], row["sha256"], folder=folder, version_id=version_id)
+    if not set(CONTENT) <= set(content):
+        raise ModelError(f"{version_id} was trained by an older release; retrain.")
     return Model(
-        version_id=row["version_id"],
+        version_id=version_id,
         family=row["family"],
         feature_set=row["feature_set"],
         as_of=pd.Timestamp(row["as_of"]),
-        state=content["state"],
-        calibration=content["calibration"],
-        naive_calibration=content["naive_calibration"],
+        **{name: content[name] for name in CONTENT},
     )
 
 
 def champion(warehouse: Warehouse, target: str) -> dict[str, Any]:
     """The row of `champions` for `target`. Raises NoChampion."""
-    rows = warehouse.ask("champion", target=target).to_dict("records")
+    rows = _records(warehouse.ask("champion", target=target))
     if not rows:
         raise NoChampion(f"{target}: no model was promoted yet; run `python jobs.py run train`.")
-    return {str(key): value for key, value in rows[0].items()}
+    return rows[0]
+
+
+def champion_at(warehouse: Warehouse, target: str, moment: datetime) -> dict[str, Any]:
+    """The row of `model_versions` that was live at `moment`, with its `decided_at` and `kind`. Raises NoChampion."""
+    rows = _records(warehouse.ask("champion_at", target=target, moment=moment))
+    if not rows:
+        raise NoChampion(f"{target}: no model was live at {moment:%d %b %Y %H:%M}Z; its first came later.")
+    return rows[0]
+
+
+def timeline(warehouse: Warehouse, target: str) -> pd.DataFrame:
+    """One row a reign, oldest first: version_id, family, kind, actor, reason, live_from, live_until (NaT: still)."""
+    return warehouse.ask("timeline", target=target)
+
+
+def shadows(warehouse: Warehouse, target: str, count: int) -> list[dict[str, Any]]:
+    """Rows of `model_versions` that forecast beside the champion, with their `role`.
+
+    The last `count` former champions, newest reign first, and the newest version if it never was champion.
+    """
+    return _records(warehouse.ask("shadows", target=target, count=count))
+
+
+def rolled_back_from(warehouse: Warehouse, target: str) -> dict[str, Any] | None:
+    """The row of the version that the newest change of champion rolled back from; None when it was no rollback."""
+    rows = _records(warehouse.ask("rolled_back_from", target=target))
+    return rows[0] if rows else None
 
 
 def version(warehouse: Warehouse, target: str, version_id: str) -> dict[str, Any]:
-    """The row of `model_versions`. Raises ModelError when it is unknown or another target's."""
-    rows = warehouse.ask("version_by_id", version_id=version_id).to_dict("records")
+    """The row of `model_versions` with `retired_at`. Raises ModelError when it is unknown or another target's."""
+    rows = _records(warehouse.ask("version_by_id", version_id=version_id))
     if not rows or rows[0]["target"] != target:
         raise ModelError(f"{version_id} is no version of {target}; choose one of its versions.")
-    return {str(key): value for key, value in rows[0].items()}
+    return rows[0]
 
 
 def champion_id(session: Session, target: str) -> str | None:
@@ -130,14 +171,17 @@ def decide(
     evidence: Mapping[str, Any],
     now: datetime,
     run_id: str | None = None,
+    otherwise: str = "refused",
 ) -> bool:
     """Append the decision on `version_id`; returns whether it was promoted. Runs inside a write.
 
-    Compare-and-set: when the champion is not `expected` any more, the decision is written as refused.
+    Without `promote` the outcome is `otherwise` (refused or waiting). Compare-and-set: when the champion is
+    not `expected` any more, the decision is written as refused.
     """
     present = champion_id(session, target)
     if promote and present != expected:
-        promote, reason = False, f"the champion became {present} meanwhile; {reason}"
+        promote, otherwise = False, "refused"
+        reason = f"the champion became {present} meanwhile; {reason}"
     row = {
         "promotion_id": uuid.uuid4().hex[:12],
         "target": target,
@@ -145,7 +189,7 @@ def decide(
         "version_id": version_id,
         "previous_version_id": present,
         "kind": kind,
-        "outcome": "promoted" if promote else "refused",
+        "outcome": "promoted" if promote else otherwise,
         "actor": actor,
         "reason": reason,
         "evidence": json.dumps(evidence, sort_keys=True, default=str),
@@ -156,41 +200,5 @@ def decide(
     return promote
 
 
-def roll_back(
-    warehouse: Warehouse,
-    models: Path,
-    *,
-    target: str,
-    version_id: str,
-    expected: str,
-    actor: str,
-    reason: str,
-    now: datetime,
-) -> None:
-    """Make an earlier version the champion from the next issue on.
-
-    The artifact is loaded and verified first. Raises ArtifactDamaged, ModelError when the version is
-    unknown, is another target's or is the champion already, StalePremise when the champion is not
-    `expected` any more. Nothing changes unless all is well.
-    """
-    if version_id == expected:
-        raise ModelError(f"{version_id} is the champion already.")
-    load(version(warehouse, target, version_id), folder=models)
-    with warehouse.write() as session:
-        present = champion_id(session, target)
-        if present != expected:
-            raise StalePremise(
-                f"{target}: the champion is {present} by now, not {expected}; look again and decide anew."
-            )
-        decide(
-            session,
-            target=target,
-            version_id=version_id,
-            expected=expected,
-            kind="rollback",
-            promote=True,
-            actor=actor,
-            reason=reason,
-            evidence={"from": expected},
-            now=now,
-        )
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]

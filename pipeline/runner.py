@@ -4,21 +4,22 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import pandas as pd
 
-from pipeline.errors import JobRunning, SextantError
+from pipeline.errors import JobRunning, SextantError, WarehouseError
 from pipeline.markets import Market
 from pipeline.settings import Settings
 from pipeline.warehouse import Session, Warehouse
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
+PROGRESS_EVERY = timedelta(seconds=5)
 INTERRUPTED = "interrupted: the process was told to stop"
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ class Job:
     """One step of the pipeline. Declared as the module constant JOB.
 
     `after` orders the jobs of `all`; `at` is the UTC time of day ("03:30") at which the scheduler runs it,
-    None puts it into the chain that runs every few minutes.
+    None puts it into the chain that runs every few minutes. A job `on_demand` runs only when it is asked for.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Job:
     run: Callable[[Context], Outcome]
     after: tuple[str, ...] = ()
     at: str | None = None
+    on_demand: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class Runner:
         def say(line: str) -> None:
             lines.append(f"{self.clock():%Y-%m-%d %H:%M:%S}Z {line}")
             self.echo(line)
+            self._show_progress(row, lines)
 
         context = Context(
             settings=self.settings,
@@ -127,6 +130,17 @@ class Runner:
             say(f"{type(error).__name__}: {error}")
             return {"state": "failed", "error": f"{type(error).__name__}: {error}"}
         return _ended(outcome, say)
+
+    def _show_progress(self, row: dict[str, Any], lines: list[str]) -> None:
+        """Let others read the log of a long run while it runs; no run fails because that was not possible."""
+        now = self.clock()
+        if now - row["heartbeat_at"] < PROGRESS_EVERY:
+            return
+        row |= {"heartbeat_at": now, "log": "\n".join(lines)}
+        try:
+            self._record(row)
+        except WarehouseError as error:
+            log.debug("the log of %s was not updated: %s", row["job"], error)
 
     def _record(self, row: dict[str, Any], *, bury: str | None = None) -> None:
         with self.warehouse.write() as session:
@@ -169,15 +183,21 @@ def new_run(job: str, *, by: str, reason: str, args: dict[str, Any], now: dateti
 
 
 def request(warehouse: Warehouse, job: str, *, by: str, reason: str, args: dict[str, Any], now: datetime) -> str:
-    """Queue `job` for the scheduler and return the run id; a queued twin is returned instead of doubled."""
+    """Queue `job` for the scheduler and return the run id; a queued twin for the same target is not doubled."""
     with warehouse.write() as session:
         waiting = session.ask("open_runs")
-        twin = waiting[(waiting.job == job) & (waiting.state == "queued")]
-        if len(twin):
-            return str(twin.run_id.iloc[0])
+        queued = waiting[(waiting.job == job) & (waiting.state == "queued")]
+        for twin in queued.itertuples():
+            if _about(json.loads(str(twin.args))) == _about(args):
+                return str(twin.run_id)
         row = new_run(job, by=by, reason=reason, args=args, now=now)
         session.append("job_runs", _frame([row]))
     return str(row["run_id"])
+
+
+def _about(args: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The target a run is asked for."""
+    return args.get("target"), args.get("reissue")
 
 
 def ordered(jobs: dict[str, Job], names: Iterable[str]) -> list[Job]:

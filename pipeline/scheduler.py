@@ -66,7 +66,7 @@ class Scheduler:
         return timetable
 
     def _chain(self) -> None:
-        names = [job.name for job in ordered(self.jobs, self.jobs) if job.at is None]
+        names = [job.name for job in ordered(self.jobs, self.jobs) if job.at is None and not job.on_demand]
         self._start("chain", ["run", *names])
 
     def _take_queued(self) -> None:
@@ -75,7 +75,7 @@ class Scheduler:
         waiting = self.warehouse.ask("open_runs")
         for row in waiting[waiting.state == "queued"].itertuples():
             job = self.jobs.get(str(row.job))
-            slot = job.name if job is not None and job.at is not None else "chain"
+            slot = job.name if job is not None and (job.at is not None or job.on_demand) else "chain"
             self._start(slot, ["run", "--queued", str(row.run_id)])
 
     def _start(self, slot: str, words: list[str]) -> None:

@@ -13,7 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Settings:
-    """What a process needs to know before it starts. Paths are absolute, waits are seconds."""
+    """What a process needs to know before it starts. Paths are absolute, waits are seconds.
+
+    `cores` is how many processor cores training may use.
+    """
 
     warehouse: Path
     models: Path
@@ -22,6 +25,7 @@ class Settings:
     lock_wait_s: float
     http_timeout_s: float
     http_tries: int
+    cores: int
     esios_url: str
     redata_url: str
     user_agent: str
@@ -43,6 +47,7 @@ class Settings:
             lock_wait_s=_number(env, "SEXTANT_LOCK_WAIT_S", 30.0),
             http_timeout_s=_number(env, "SEXTANT_HTTP_TIMEOUT_S", 30.0),
             http_tries=int(_number(env, "SEXTANT_HTTP_TRIES", 4)),
+            cores=max(1, int(_number(env, "SEXTANT_CORES", os.cpu_count() or 1))),
             esios_url=env.get("SEXTANT_ESIOS_URL", "https://api.esios.ree.es").rstrip("/"),
             redata_url=env.get("SEXTANT_REDATA_URL", "https://apidatos.ree.es").rstrip("/"),
             user_agent=f"sextant/{__version__}",

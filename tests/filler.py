@@ -12,12 +12,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import registry
+from pipeline import features, registry
+from pipeline.markets import load_markets
 from pipeline.runner import _frame as run_frame
 from pipeline.runner import new_run
+from pipeline.settings import ROOT
 from pipeline.warehouse import Session, Warehouse
+from tests import life_filler
 
 TARGET = "demo.load"
+INPUTS = load_markets(ROOT / "sextant.toml", ("demo",))["demo"].targets[0].inputs
 DAYS = 35
 LEVELS = ("p05", "p10", "p50", "p90", "p95")
 Z = {"p05": -1.645, "p10": -1.2816, "p50": 0.0, "p90": 1.2816, "p95": 1.645}
@@ -26,12 +30,17 @@ SERIES = ("demo.load", "demo.load_forecast", "demo.temperature", "demo.price")
 
 @dataclass(frozen=True)
 class Story:
-    """What the newest issue looks like and how many hours ago the pipeline stopped."""
+    """What the newest issue looks like and how many hours ago the pipeline stopped.
+
+    waiting: a fourth version waits for approval; reissued: the newest issue was made again by the second version.
+    """
 
     hours_old: int = 0
     status: str = "ok"
     reason: str = ""
     mode: str = "live"
+    waiting: bool = False
+    reissued: bool = False
 
 
 def empty(path: Path, now: datetime) -> Warehouse:
@@ -54,6 +63,7 @@ def fill(path: Path, now: datetime, story: Story | None = None) -> Warehouse:
         _facts(session, hours[:-6], truth[:-6], at)
         _forecasts(session, hours, truth, at, story)
         _runs(session, at)
+        _life(session, path.parent / "models", at, story)
         session.append("audit", _audit(at))
     return warehouse
 
@@ -70,16 +80,12 @@ def load(hours: pd.DatetimeIndex) -> np.ndarray:
 
 def _versions(session: Session, models: Path, at: pd.Timestamp) -> None:
     champion = None
-    for number, (family, mae, days) in enumerate(
-        [("ridge", 402.0, 60), ("boosting", 318.0, 32), ("boosting", 305.0, 3)], 1
-    ):
+    for number, (family, mae, days) in enumerate([("naive", 402.0, 60), ("naive", 318.0, 32), ("naive", 305.0, 3)], 1):
         when, run_id = at - timedelta(days=days), f"train{number:07d}"
-        artifact = registry.store(
-            {"state": {}, "calibration": {}, "naive_calibration": {}}, folder=models, name=f"{TARGET}/{run_id}"
-        )
+        artifact = registry.store(life_filler.content(when, mae), folder=models, name=f"{TARGET}/{run_id}")
         version = _version(family, when, run_id, artifact, number)
         version_id = registry.register(session, version)
-        session.append("backtests", _scores(run_id, mae, when))
+        session.append("backtests", life_filler.scores(run_id, TARGET, mae, when))
         registry.decide(
             session, target=TARGET, version_id=version_id, expected=champion, kind="train", promote=True, actor="train",
             reason="sound and not clearly worse than the champion", evidence={"hold_out_mae": mae},
@@ -89,35 +95,26 @@ def _versions(session: Session, models: Path, at: pd.Timestamp) -> None:
         champion = version_id
 
 
+def _life(session: Session, models: Path, at: pd.Timestamp, story: Story) -> None:
+    life_filler.live(session, at, TARGET)
+    if story.waiting:
+        when = at - timedelta(hours=30)
+        artifact = registry.store(life_filler.content(when, 301.2), folder=models, name=f"{TARGET}/train0000004")
+        life_filler.candidate(session, _version("naive", when, "train0000004", artifact, 4))
+    if story.reissued:
+        life_filler.reissue(session, f"{TARGET}-v2")
+
+
 def _version(family: str, when: pd.Timestamp, run_id: str, artifact: registry.Artifact, number: int) -> dict[str, Any]:
     return {
         "target": TARGET, "family": family, "created_at": when, "as_of": when,
         "trained_from": when - timedelta(days=1000),
         "trained_to": when - timedelta(hours=2), "data_hash": f"{number}f3a" * 16, "n_rows": 24000 + number,
-        "feature_set": "fs1",
+        "feature_set": features.feature_set(INPUTS),
         "params": {}, "metrics": {}, "libraries": {"numpy": "2"}, "code_commit": "9f31c2e0aa11",
         "artifact": artifact.path,
         "sha256": artifact.sha256, "seed": 7, "run_id": run_id,
     }  # fmt: skip
-
-
-def _scores(run_id: str, mae: float, when: pd.Timestamp) -> pd.DataFrame:
-    better = {"boosting": 1.0, "ridge": 1.25, "forest_recursive": 1.1, "naive": 2.4}
-    rows = [
-        {
-            "run_id": run_id, "target": TARGET, "family": family, "horizon": h,
-            "window_start": when - timedelta(days=28),
-            "window_end": when, "n": 672, "mae": mae * worse * (0.55 + 0.13 * h),
-            "rmse": mae * worse * (0.7 + 0.17 * h),
-            "mape": 0.01 * worse * h, "bias": 12.0 * (h - 3), "mase": 0.3 * worse * (0.5 + 0.14 * h),
-            "pinball_loss": 80.0,
-            "coverage": 0.8 + 0.01 * (h - 3), "scored_at": when,
-        }
-        for family, worse in better.items()
-        for h in range(1, 7)
-    ]  # fmt: skip
-    unknown = ("mae_se", "skill_naive", "skill_naive_se", "skill_operator", "skill_operator_se", "p_value")
-    return pd.DataFrame(rows).assign(kind="hold_out", slice="all", **dict.fromkeys(unknown, float("nan")))
 
 
 def _facts(session: Session, hours: pd.DatetimeIndex, truth: np.ndarray, at: pd.Timestamp) -> None:
@@ -136,18 +133,11 @@ def _facts(session: Session, hours: pd.DatetimeIndex, truth: np.ndarray, at: pd.
         ahead = pd.date_range(hours[-48], last, freq="5min" if series == TARGET else "h").as_unit("us")
         session.append(
             "raw",
-            pd.DataFrame(
-                {
-                    "series": series,
-                    "valid_at": ahead,
-                    "value": 20000.0,
-                    "made_at": at,
-                    "seen_at": at,
-                    "source": "demo",
-                    "run_id": "ingest000001",
-                }
-            ),
-        )
+            pd.DataFrame({
+                "series": series, "valid_at": ahead, "value": 20000.0, "made_at": at, "seen_at": at, "source": "demo",
+                "run_id": "ingest000001",
+            }),
+        )  # fmt: skip
         session.append("fetches", _fetch(series, at))
 
 
@@ -202,7 +192,11 @@ def _write_forecasts(session: Session, rows: pd.DataFrame, at: pd.Timestamp, *, 
     session.append("predictions", shared.drop(columns="truth").assign(written_at=at))
     done = shared[(shared["valid_at"] <= last) & shared["p50"].notna()]
     error = done["p50"] - done["truth"]
-    in_band = done["truth"].between(done["p10"], done["p90"]).astype(object).where(done["p10"].notna(), None)
+    banded = done["p10"].notna()
+    in_band = done["truth"].between(done["p10"], done["p90"]).astype(object).where(banded, None)
+    in_band90 = done["truth"].between(done["p05"], done["p95"]).astype(object).where(banded, None)
+    width = done["p90"] - done["p10"]
+    beyond = (done["p10"] - done["truth"]).clip(lower=0) + (done["truth"] - done["p90"]).clip(lower=0)
     scores = done[
         ["target", "origin", "horizon", "valid_at", "issuer", "version_id", "mode", "status", "p50", "run_id"]
     ]
@@ -210,7 +204,8 @@ def _write_forecasts(session: Session, rows: pd.DataFrame, at: pd.Timestamp, *, 
         "accuracy",
         scores.assign(actual=done["truth"], actual_known_at=done["valid_at"] + timedelta(hours=1, minutes=8),
         error=error,
-                      in_band=in_band, pinball_loss=error.abs() / 2, scored_at=at),
+                      in_band=in_band, pinball_loss=error.abs() / 2, scored_at=at,
+                      in_band90=in_band90, width=width, winkler=width + 10 * beyond, pit=_pit(done)),
     )  # fmt: skip
     newest = shared[(shared["issuer"] == "sextant") & (shared["origin"] >= last - timedelta(hours=3))]
     features = newest[["target", "origin", "horizon", "valid_at", "mode", "run_id"]].assign(
@@ -225,6 +220,14 @@ def _write_forecasts(session: Session, rows: pd.DataFrame, at: pd.Timestamp, *, 
     )
     features["values"] = [[1.0, 2.0]] * len(features)
     session.append("features", features)
+
+
+def _pit(done: pd.DataFrame) -> np.ndarray:
+    """Where the truth lies in the forecast distribution, NaN without bands; the outer parts as one number each."""
+    knots = done[list(LEVELS)].to_numpy(float)
+    shares = (0.05, 0.1, 0.5, 0.9, 0.95)
+    rows = zip(done["truth"], knots, strict=True)
+    return np.array([np.interp(x, k, shares, left=0.0, right=1.0) if k[0] == k[0] else np.nan for x, k in rows])
 
 
 def _runs(session: Session, at: pd.Timestamp) -> None:

@@ -16,7 +16,10 @@ FILES = [*sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*
 NAMES = [path.relative_to(ROOT).as_posix() for path in FILES]
 
 CORE = {"errors", "markets", "settings", "contracts", "sources.base", "sources.http"}
-NUMERIC = {"errors", "markets", "models.base", "calendars", "recipe", "windows", "features", "metrics", "intervals"}
+NUMERIC = {
+    "errors", "markets", "models.base", "calendars", "recipe", "windows", "exogenous", "assembly", "features",
+    "metrics", "intervals",
+}  # fmt: skip
 ROOMS: dict[str, set[str]] = {
     "pipeline.errors": set(),
     "pipeline.discovery": set(),
@@ -37,9 +40,25 @@ ROOMS: dict[str, set[str]] = {
     "pipeline.doctor": {"errors", "contracts", "warehouse"},
     "pipeline.sources.": CORE | {"sources.answers", "sources"},
     "pipeline.models.": {"errors", "models.base", "models"},
-    "pipeline.backtest": NUMERIC,
+    "pipeline.backtest": NUMERIC | {"scoring", "slices"},
+    "pipeline.scoring": {"intervals", "metrics", "models.base"},
+    "pipeline.slices": {"calendars", "windows"},
+    "pipeline.drift": {"features", "models.base", "windows"},
+    "pipeline.reproducing": NUMERIC | {"discovery", "inputs", "issuing", "queries", "recall", "registry", "warehouse"},
+    "pipeline.exogenous": NUMERIC - {"features", "assembly"},
+    "pipeline.assembly": NUMERIC - {"features"},
     "pipeline.features": NUMERIC,
     "pipeline.intervals": NUMERIC,
+    "pipeline.adapting": NUMERIC,
+    "pipeline.recall": {"adapting", "intervals", "markets", "models.base", "warehouse", "windows"},
+    "pipeline.issuing": NUMERIC | {"adapting", "recall", "registry"},
+    "pipeline.feeds": NUMERIC,
+    "pipeline.guard": NUMERIC | {"inputs", "registry"},
+    "pipeline.training": NUMERIC | {"feeds", "inputs", "warehouse"},
+    "pipeline.comparing": NUMERIC | {"backtest", "guard", "registry", "training"},
+    "pipeline.promoting": NUMERIC | {"discovery", "guard", "inputs", "registry", "warehouse"},
+    "pipeline.preview": NUMERIC | {"discovery", "registry", "warehouse"},
+    "pipeline.retention": {"markets", "warehouse"},
     "dashboard.charts": {"dashboard.formats", "dashboard.palette"},
     "dashboard.formats": set(),
 }
@@ -47,7 +66,10 @@ HOMES = {
     "duckdb": ("pipeline/warehouse.py", "tests/", "benchmarks/"),
     "requests": ("pipeline/sources/http.py", "pipeline/sources/answers.py", "tests/"),
     "schedule": ("pipeline/scheduler.py",),
+    "scipy": ("pipeline/metrics.py", "pipeline/drift.py", "tests/", "benchmarks/"),
     "sklearn": ("pipeline/models/", "tests/", "benchmarks/"),
+    "lightgbm": ("pipeline/models/", "tests/", "benchmarks/"),
+    "xgboost": ("pipeline/models/", "tests/", "benchmarks/"),
     "streamlit": ("dashboard/", "tests/"),
     "playwright": ("tests/", "dashboard/screenshots.py"),
 }

@@ -159,6 +159,60 @@ def test_scores_without_a_common_origin_are_refused() -> None:
         backtest.score(forecasts, actual, origins=origins, scale=1.0)
 
 
+def test_skills_are_paired_and_their_own_reference_has_none() -> None:
+    rng = np.random.default_rng(0)
+    actual = rng.normal(0, 1, (400, 6))
+    forecasts = {"naive": actual + rng.normal(0, 2, actual.shape), "good": actual + rng.normal(0, 1, actual.shape)}
+    operator = actual + rng.normal(0, 1, actual.shape)
+    operator[:100] = np.nan
+    origins = hours("2024-01-01", 17)[:400]
+    rows = backtest.score(forecasts, actual, origins=origins, scale=1.0, operator=operator)
+    rows = rows.set_index(["family", "horizon"])
+    assert rows.loc[("good", 3), "skill_naive"] == pytest.approx(0.5, abs=0.08)
+    assert 0.01 < rows.loc[("good", 3), "skill_naive_se"] < 0.06
+    assert rows.loc[("good", 3), "p_value"] < 0.01
+    assert rows.loc[("good", 3), "skill_operator"] == pytest.approx(0.0, abs=0.15)
+    assert rows.loc[("naive", 3), ["skill_naive", "p_value"]].isna().all()
+    assert rows.loc[("operator", 3), "n"] == 300
+    assert np.isnan(rows.loc[("operator", 3), "skill_operator"])
+
+
+def test_a_slice_is_scored_over_all_horizons_on_its_own_pairs() -> None:
+    forecasts, actual, origins = _scored()
+    forecasts["low"][:5] -= 3
+    early = np.repeat(np.arange(10) < 5, 6).reshape(10, 6)
+    rows = backtest.score(
+        forecasts, actual, origins=origins, scale=1.0, slices={"early": early, "never": ~early & early}
+    )
+    rows = rows.set_index(["family", "slice", "horizon"]).sort_index()
+    assert rows.loc[("low", "early", 0), ["n", "mae"]].tolist() == [30, 4.0]
+    assert rows.loc[("low", "all", 0), ["n", "mae"]].tolist() == [60, 2.5]
+    assert rows.loc[("low", "all", 1), "n"] == 10
+    assert "never" not in rows.index.get_level_values("slice")
+
+
+def test_bands_of_a_test_day_are_calibrated_on_earlier_days_only() -> None:
+    rng = np.random.default_rng(0)
+    actual, point = rng.normal(0, 1, (480, 6)), np.zeros((480, 6))
+    origins = hours("2024-01-01", 20)
+    hour = (np.arange(480)[:, None] + np.arange(1, 7)) % 24
+    known_at = issued(origins)[:, None] + np.arange(1, 7).astype("timedelta64[h]")
+
+    def bands(values: np.ndarray) -> dict[str, np.ndarray]:
+        return backtest.rolling_bands(point, values, hour, known_at=known_at, as_of=issued(origins))
+
+    clean = bands(actual)
+    assert np.isnan(clean["p10"][:48]).all()
+    assert np.isfinite(clean["p10"][72:]).all()
+    spoiled = actual.copy()
+    spoiled[known_at > issued(origins)[240]] = 1e6
+    dirty = bands(spoiled)
+    for name in intervals.LEVELS:
+        assert dirty[name][:264].tobytes() == clean[name][:264].tobytes()
+    assert (dirty["p95"][288:] > 1e3).any()
+    assert metrics.coverage(clean["p10"][240:], clean["p90"][240:], actual[240:]) == pytest.approx(0.8, abs=0.06)
+
+
 def test_on_real_spanish_demand_ridge_halves_the_naive_error() -> None:
     source, operator = spain("2022-11-20", "2024-04-01")
     origins = np.arange(source.valid_at.min() + 36 * 24, source.valid_at.max() - 6)

@@ -19,6 +19,7 @@ from pipeline.settings import ROOT
 from pipeline.warehouse import Warehouse
 from tests import browser, filler
 from tests.browser import PATHS, Watched
+from tests.filler import Story
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -185,7 +186,7 @@ def test_roll_back_changes_the_champion_and_the_audit_says_who_when_and_why(
     watched = visit(address)
     page = watched.open("models")
     select_version(page, 1)
-    page.get_by_role("button", name="Roll back to demo.load-v2").click()
+    page.get_by_role("button", name="Roll back: demo.load-v2").click()
     dialog = page.get_by_role("dialog")
     confirm = dialog.get_by_role("button", name="Roll back", exact=True)
     dialog.get_by_label("Type demo.load-v2 to confirm").fill("demo.load-v1")
@@ -205,6 +206,30 @@ def test_roll_back_changes_the_champion_and_the_audit_says_who_when_and_why(
     watched.open("audit")
     assert watched.exceptions() == []
     assert watched.problems == []
+
+
+def test_a_waiting_candidate_is_promoted_with_a_preview_and_a_reason(
+    visit: Callable[..., Watched], tmp_path: Path
+) -> None:
+    warehouse = filler.fill(tmp_path / "w.duckdb", datetime.now(UTC), Story(waiting=True))
+    with browser.serving(tmp_path / "w.duckdb", tmp_path / "server.log") as address:
+        watched = visit(address, 390, "dark")
+        page = watched.open("models")
+        page.get_by_role("button", name="Promote demo.load-v4").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_text("common origins").first).to_be_visible()
+        expect(dialog.get_by_test_id("stPlotlyChart")).to_be_visible()
+        dialog.get_by_label("Type demo.load-v4 to confirm").fill("demo.load-v4")
+        dialog.get_by_label("Reason").fill("better in shadow")
+        dialog.get_by_text("Issue again at once").click()
+        dialog.get_by_role("button", name="Promote", exact=True).click()
+        expect(dialog).to_be_hidden()
+        expect(page.get_by_text("waits for approval")).to_have_count(0)
+        assert sideways(page) <= 0
+        assert watched.problems == []
+    assert warehouse.ask("champion", target="demo.load")["version_id"].tolist() == ["demo.load-v4"]
+    assert warehouse.ask("open_runs")[["job", "reason"]].values.tolist() == [["forecast", "better in shadow"]]
+    assert set(warehouse.ask("page_audit", action="promote", n=5)["reason"]) == {"better in shadow"}
 
 
 def test_a_dialog_survives_the_reruns_of_its_page(own: tuple[str, Warehouse], visit: Callable[..., Watched]) -> None:
@@ -227,7 +252,7 @@ def test_a_retrain_ends_in_a_new_version_on_the_page(
     shutil.copytree(template, tmp_path / "desk")
     path = tmp_path / "desk" / "warehouse.duckdb"
     warehouse = Warehouse(path, wait_s=20)
-    before = len(warehouse.ask("page_versions", target="demo.load"))
+    before = len(warehouse.ask("page_versions", target="demo.load", since=datetime.now(UTC)))
     with (
         browser.serving(path, tmp_path / "server.log", SEXTANT_CONFIG=str(path.with_name("sextant.toml"))) as address,
         scheduling(path, tmp_path / "scheduler.log"),
@@ -241,7 +266,7 @@ def test_a_retrain_ends_in_a_new_version_on_the_page(
         ended = page.get_by_text(re.compile(rf"ended .* with demo\.load-v{before + 1}"))
         expect(ended).to_be_visible(timeout=240_000)
         assert watched.exceptions() == []
-    versions = warehouse.ask("page_versions", target="demo.load")
+    versions = warehouse.ask("page_versions", target="demo.load", since=datetime.now(UTC))
     assert len(versions) == before + 1, (tmp_path / "scheduler.log").read_text()
     newest = warehouse.ask("page_training", target="demo.load").iloc[0]
     assert (newest.state, newest.requested_by, newest.version_id) == ("succeeded", "local", f"demo.load-v{before + 1}")

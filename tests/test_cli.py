@@ -22,7 +22,7 @@ def test_list_names_every_job_in_order(environment: Environment) -> None:
     done = call("list", env=environment())
     assert done.returncode == 0
     names = [line.split()[0] for line in done.stdout.splitlines()]
-    assert set(names) == {"ingest", "actuals", "features", "train", "forecast", "backfill"}
+    assert set(names) == {"ingest", "actuals", "features", "train", "forecast", "backfill", "monitor", "backtest"}
     assert names.index("ingest") < names.index("actuals") < names.index("features") < names.index("forecast")
     assert names.index("forecast") < names.index("backfill")
 

@@ -10,9 +10,11 @@ import pytest
 from dashboard import actions
 from dashboard.actions import Denied, User
 from dashboard.data import Desk
+from pipeline import runner
 from pipeline.errors import ArtifactDamaged, ModelError, NoWarehouse, StalePremise
 from tests import filler
 from tests.dashboards import NOW, seated
+from tests.filler import Story
 
 ADMIN, OPERATOR, VIEWER = User("ada", "admin"), User("otto", "operator"), User("vera", "viewer")
 
@@ -36,9 +38,10 @@ def champion(desk: Desk) -> str:
 def roll_back(
     desk: Desk, user: User, version_id: str = "demo.load-v2", expected: str = "demo.load-v3", reason: str = "v3 is off"
 ) -> None:
-    actions.roll_back(
-        desk, user=user, target="demo.load", version_id=version_id, expected=expected, reason=reason, now=NOW
-    )
+    actions.change_champion(
+        desk, user=user, action="roll_back", target="demo.load", version_id=version_id, expected=expected,
+        reason=reason, now=NOW,
+    )  # fmt: skip
 
 
 def test_a_roll_back_changes_the_champion_and_leaves_who_when_and_why(desk: Desk) -> None:
@@ -105,6 +108,60 @@ def test_a_retrain_queues_a_run_for_the_scheduler(desk: Desk) -> None:
 def test_a_second_retrain_waits_in_the_same_place(desk: Desk) -> None:
     first = actions.retrain(desk, user=ADMIN, target="demo.load", reason="once", now=NOW)
     assert actions.retrain(desk, user=ADMIN, target="demo.load", reason="twice", now=NOW) == first
+
+
+def promote(desk: Desk, user: User, version_id: str = "demo.load-v4", expected: str | None = "demo.load-v3") -> None:
+    actions.change_champion(
+        desk, user=user, action="promote", target="demo.load", version_id=version_id, expected=expected,
+        reason="quiet weeks", now=NOW,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    filler.fill(tmp_path / "w.duckdb", NOW, Story(waiting=True))
+    with seated(tmp_path / "w.duckdb", monkeypatch) as made:
+        yield made
+
+
+def test_a_waiting_candidate_is_promoted_by_a_person(waiting: Desk) -> None:
+    assert waiting.ask("page_waiting", target="demo.load")["version_id"].tolist() == ["demo.load-v4"]
+    promote(waiting, ADMIN)
+    assert champion(waiting) == "demo.load-v4"
+    decision = waiting.ask("page_promotions", target="demo.load", n=1).iloc[0]
+    assert (decision.kind, decision.outcome, decision.actor) == ("promote", "promoted", "ada")
+    assert waiting.ask("page_waiting", target="demo.load").empty
+    assert sorted(audit(waiting)["action"]) == ["promote", "promote"]
+
+
+def test_a_candidate_of_before_the_last_change_of_champion_waits_no_more(waiting: Desk) -> None:
+    roll_back(waiting, ADMIN)
+    assert waiting.ask("page_waiting", target="demo.load").empty
+
+
+def test_only_an_admin_promotes_or_issues_again(waiting: Desk) -> None:
+    with pytest.raises(Denied, match="promote needs the role admin"):
+        promote(waiting, OPERATOR)
+    with pytest.raises(Denied, match="reissue needs the role admin"):
+        actions.reissue(waiting, user=OPERATOR, target="demo.load", reason="at once", now=NOW)
+    assert champion(waiting) == "demo.load-v3"
+    assert waiting.warehouse.ask("open_runs").empty
+
+
+def test_a_promotion_on_a_stale_page_changes_nothing(waiting: Desk) -> None:
+    with pytest.raises(StalePremise):
+        promote(waiting, ADMIN, expected="demo.load-v2")
+    assert champion(waiting) == "demo.load-v3"
+    assert "failed" in set(audit(waiting)["outcome"])
+
+
+def test_issuing_again_at_once_queues_the_forecast_job_for_its_target(desk: Desk) -> None:
+    runner.request(desk.warehouse, "forecast", by="x", reason="", args={"reissue": "demo.other"}, now=NOW)
+    run_id = actions.reissue(desk, user=ADMIN, target="demo.load", reason="new champion", now=NOW)
+    row = desk.warehouse.ask("run_by_id", run_id=run_id).iloc[0]
+    assert (row.job, row.state, row.reason) == ("forecast", "queued", "new champion")
+    assert json.loads(row["args"]) == {"reissue": "demo.load"}
+    assert actions.reissue(desk, user=ADMIN, target="demo.load", reason="twice", now=NOW) == run_id
 
 
 def test_a_viewer_may_not_retrain(desk: Desk) -> None:

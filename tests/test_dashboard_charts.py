@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import charts, fan, palette
+from dashboard import band_charts, charts, fan, life_charts, palette
 
 NOW = datetime(2026, 11, 20, 10, 20, tzinfo=UTC)
 
@@ -28,7 +28,7 @@ def hours(start: str = "2026-11-20 00:00", n: int = 16, issue: int = 10) -> pd.D
 def scores() -> pd.DataFrame:
     rows = [(h, issuer, 100.0 * h) for issuer in ("naive", "operator", "sextant") for h in (1, 2)]
     frame = pd.DataFrame(rows, columns=["horizon", "issuer", "mae"])
-    return frame.assign(bias=-3.0, coverage=0.79, n=50, family=frame["issuer"], day="2026-11-20")
+    return frame.assign(bias=-3.0, coverage=0.79, n=50, family=frame["issuer"], name="T+1", day="2026-11-20")
 
 
 def test_the_fan_is_drawn_in_local_time() -> None:
@@ -90,13 +90,68 @@ def test_an_issuer_without_rows_is_no_empty_legend_entry() -> None:
         assert "Operator" not in {trace.name for trace in figure.data}
 
 
-def test_bias_and_coverage_keep_sign_and_share() -> None:
+def test_bias_keeps_its_sign() -> None:
     own = scores().query("issuer == 'sextant'")
     assert list(charts.bias_by_horizon(own, palette=palette.LIGHT).data[0].y) == [-3.0, -3.0]
-    assert list(charts.coverage(own, palette=palette.LIGHT).data[0].text) == ["79 %", "79 %"]
 
 
 def test_the_champions_family_is_the_bold_line() -> None:
     figure = charts.families(scores(), palette=palette.LIGHT, best="operator")
     assert figure.data[0].name == "operator"
     assert figure.data[0].line.width > figure.data[1].line.width
+
+
+def reigns() -> pd.DataFrame:
+    starts = pd.to_datetime(["2026-11-01", "2026-11-10", "2026-11-15"], utc=True)
+    return pd.DataFrame(
+        {
+            "version_id": ["demo.load-v1", "demo.load-v2", "demo.load-v1"],
+            "family": "ridge",
+            "kind": ["train", "train", "rollback"],
+            "actor": "ada",
+            "reason": "v2 drifts",
+            "live_from": starts,
+            "live_until": [starts[1], starts[2], pd.NaT],
+        }
+    )
+
+
+def test_the_timeline_has_a_bar_a_reign_and_marks_who_is_live_now() -> None:
+    figure = life_charts.timeline(reigns(), palette=palette.LIGHT, zone="Europe/Madrid", now=NOW)
+    bars = [trace for trace in figure.data if trace.mode == "lines"]
+    assert [bar.y[0] for bar in bars] == ["v1", "v2", "v1"]
+    assert [bar.line.color == palette.LIGHT.forecast for bar in bars] == [False, False, True]
+    assert pd.Timestamp(bars[2].x[1]) == pd.Timestamp("2026-11-20 11:20")
+    assert [trace.name for trace in figure.data if trace.mode == "markers"] == ["after training", "rolled back to"]
+
+
+def test_a_preview_without_the_candidates_hours_draws_the_champion_alone() -> None:
+    six = pd.DataFrame({"valid_at": pd.date_range(NOW, periods=6, freq="h"), "p50": 1.0, "p10": 0.5, "p90": 1.5})
+    rows = six.assign(role="champion", version_id="demo.load-v3")
+    alone = life_charts.two_forecasts(rows, palette=palette.DARK, zone="UTC")
+    assert [trace.name for trace in alone.data if trace.name] == ["Its P10–P90", "v3, champion"]  # noqa: RUF001
+    both = pd.concat([rows, six.assign(role="candidate", version_id="demo.load-v4", p10=np.nan, p90=np.nan)])
+    assert "v4, candidate" in {
+        trace.name for trace in life_charts.two_forecasts(both, palette=palette.DARK, zone="UTC").data
+    }
+
+
+def test_a_tenth_in_which_no_actual_fell_is_drawn_empty() -> None:
+    tenths = pd.DataFrame({"tenth": [0, 5], "share": [0.25, 0.75]})
+    assert list(band_charts.pit(tenths, palette=palette.LIGHT).data[0].y) == [0.25, 0, 0, 0, 0, 0.75, 0, 0, 0, 0]
+
+
+def test_coverage_is_drawn_against_what_the_bands_promise() -> None:
+    rows = pd.DataFrame(
+        {"horizon": [1.0, 2.0], "inside80": [0.79, 0.82], "inside90": [0.9, 0.91], "n": 90, "hour": [3, 4]}
+    )
+    figure = band_charts.coverage(rows, palette=palette.LIGHT)
+    assert list(figure.data[0].text) == ["79 %", "82 %"]
+    assert [line.y0 for line in figure.layout.shapes] == [0.8, 0.9]
+    assert list(band_charts.coverage_by_hour(rows, palette=palette.LIGHT).data[0].x) == [3, 4]
+
+
+def test_whiskers_show_the_standard_error_where_it_is_known() -> None:
+    known = charts.mae_by_horizon(scores().assign(mae_se=2.0), palette=palette.LIGHT)
+    assert list(known.data[0].error_y.array) == [2.0, 2.0]
+    assert charts.mae_by_horizon(scores(), palette=palette.LIGHT).data[0].error_y.array is None

@@ -74,6 +74,32 @@ def test_a_day_is_published_whole_on_the_day_before_in_local_time(name: str, utc
     assert (published["made_at"] == out).all()
 
 
+def test_the_temperature_forecast_is_renewed_until_six_hours_before_the_hour() -> None:
+    hour = datetime(2026, 11, 20, 18, tzinfo=UTC)
+    said = {
+        ahead: points("temperature_forecast", hour, hour + timedelta(hours=1), now=hour - timedelta(hours=ahead)).iloc[
+            0
+        ]
+        for ahead in (30, 20, 14, 6, 1, -400)
+    }
+    assert [said[ahead].made_at for ahead in (30, 20, 14, 6)] == [
+        pd.Timestamp(f"2026-11-{made}:00", tz="UTC") for made in ("19 07", "19 19", "20 01", "20 07")
+    ]
+    assert said[30].value != said[20].value
+    assert said[6].tolist() == said[1].tolist() == said[-400].tolist()
+
+
+def test_the_error_of_the_temperature_forecast_grows_with_its_lead() -> None:
+    times = pd.date_range("2025-11-20", "2026-11-20", freq="h", tz="UTC").as_unit("us")
+    errors = [
+        np.std(
+            demo.temperature_forecast(times, (times - pd.Timedelta(hours=lead)).floor("6h")) - demo.temperature(times)
+        )
+        for lead in (6, 18, 36)
+    ]
+    assert 0.2 < errors[0] < 0.7 * errors[1] < 0.7 * errors[2] < 2.0
+
+
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-29", 23), ("2026-10-25", 25)])
 def test_clock_change_days_have_23_and_25_different_hours(day: str, hours: int) -> None:
     start = pd.Timestamp(day, tz="Europe/Madrid")

@@ -1,16 +1,12 @@
-"""intervals: conformal bands cover what they promise, never cross and are plain data."""
-
-import json
+"""intervals: conformal bands cover what they promise, never cross and may differ by horizon and volatility."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline import intervals, metrics
-from pipeline.calendars import local_hour
 from pipeline.errors import NotEnoughData
 from pipeline.intervals import LEVELS, MINIMUM_ERRORS
 
@@ -80,7 +76,9 @@ def test_with_few_errors_the_conformal_quantile_is_an_outer_order_statistic() ->
 def test_unknown_errors_are_left_out_and_a_missing_point_gives_a_missing_band() -> None:
     errors = _errors(200)
     gaps = np.concatenate([errors, np.full((50, 6), NAN)])
-    assert intervals.calibrate(gaps, _hours(250)) == intervals.calibrate(errors, _hours(200))
+    with_gaps, without = intervals.calibrate(gaps, _hours(250)), intervals.calibrate(errors, _hours(200))
+    for part in ("scale", "quantiles", "n"):
+        np.testing.assert_array_equal(getattr(with_gaps, part), getattr(without, part))
     band = intervals.apply(intervals.calibrate(errors, _hours(200)), np.full((1, 6), NAN), _hours(1))
     assert all(np.isnan(values).all() for values in band.values())
 
@@ -90,35 +88,30 @@ def test_perfect_forecasts_give_a_band_of_no_width() -> None:
     assert all((values == 1).all() for values in band.values())
 
 
-def test_a_calibration_survives_json() -> None:
-    calibration = intervals.calibrate(_errors(100), _hours(100))
-    assert json.loads(json.dumps(calibration)) == calibration
+def test_levels_may_differ_by_horizon() -> None:
+    errors = _errors(400)
+    levels = np.tile([0.05, 0.10, 0.90, 0.95], (6, 1))
+    levels[2] = [0.01, 0.02, 0.98, 0.99]
+    band = intervals.apply(intervals.calibrate(errors, _hours(400), levels=levels), np.zeros((1, 6)), _hours(1))
+    usual = intervals.apply(intervals.calibrate(errors, _hours(400)), np.zeros((1, 6)), _hours(1))
+    wider = (band["p90"] - band["p10"]) > (usual["p90"] - usual["p10"])
+    assert wider[0].tolist() == [False, False, True, False, False, False]
 
 
-def test_errors_as_issued_give_the_same_calibration_as_their_matrix() -> None:
-    origins = np.datetime64("2024-03-25T00", "h") + np.arange(200)
-    errors = _errors(200)
-    valid_at = origins[:, None] + np.arange(1, 7).astype("timedelta64[h]")
-    frame = pd.DataFrame(
-        {
-            "origin": pd.to_datetime(np.repeat(origins, 6).astype("datetime64[us]"), utc=True),
-            "horizon": np.tile(np.arange(1, 7), 200),
-            "valid_at": pd.to_datetime(valid_at.ravel().astype("datetime64[us]"), utc=True),
-            "error": errors.ravel(),
-        }
-    ).sample(frac=1, random_state=0)
-    direct = intervals.calibrate(errors, local_hour(valid_at, zone="Europe/Madrid"))
-    assert intervals.calibrate_frame(frame, zone="Europe/Madrid") == direct
+def test_levels_that_cross_make_no_quantiles_that_cross() -> None:
+    calibration = intervals.calibrate(_errors(400), _hours(400), levels=np.array([0.2, 0.1, 0.9, 0.8]))
+    stacked = np.stack(list(intervals.apply(calibration, np.zeros((1, 6)), _hours(1)).values()))
+    assert (np.diff(stacked, axis=0) >= 0).all()
+
+
+def test_volatility_widens_every_quantile_alike() -> None:
+    calibration = intervals.calibrate(_errors(400), _hours(400))
+    calm, wild = (intervals.apply(calibration, np.zeros((1, 6)), _hours(1), volatility=v) for v in (1.0, 2.0))
+    for name in LEVELS:
+        np.testing.assert_allclose(wild[name], 2 * calm[name])
 
 
 @pytest.mark.parametrize("errors", [np.zeros((0, 6)), np.zeros((MINIMUM_ERRORS - 1, 6)), np.full((90, 6), NAN)])
 def test_too_few_errors_are_refused_with_their_number(errors: np.ndarray) -> None:
     with pytest.raises(NotEnoughData, match=f"need {MINIMUM_ERRORS} scored forecasts and have"):
         intervals.calibrate(errors, np.zeros(errors.shape, dtype=np.int64))
-
-
-def test_a_frame_that_lacks_a_horizon_is_refused() -> None:
-    origins = pd.date_range("2024-01-01", periods=60, freq="h", tz="UTC")
-    frame = pd.DataFrame({"origin": origins, "horizon": 1, "valid_at": origins, "error": 1.0})
-    with pytest.raises(NotEnoughData, match="horizon 2"):
-        intervals.calibrate_frame(frame, zone="UTC")

@@ -86,19 +86,6 @@ def test_a_model_trained_later_is_not_used_for_a_replay(full: Desk) -> None:
     assert "later data" in rows.reason.iloc[0]
 
 
-def test_a_forecast_can_be_rebuilt_from_its_stored_features(full: Desk) -> None:
-    from pipeline import features, intervals
-    from pipeline.discovery import discover
-
-    model = registry.load(registry.champion(full.warehouse, full.target.id), folder=full.settings.models)
-    built = features.from_rows(ask(full, "SELECT * FROM features"))
-    point = discover("pipeline.models", "FAMILY")[model.family].predict(model.state, built.batch)
-    bands = intervals.apply(model.calibration, point, built.batch.local_hour)
-    stored = ask(full, "SELECT * FROM predictions WHERE issuer = 'sextant' ORDER BY origin, horizon")
-    for name, values in bands.items():
-        assert stored[name].tolist() == values.ravel().tolist()
-
-
 def test_an_incomplete_hour_is_waited_for_and_then_answered_by_a_labelled_fallback(full: Desk) -> None:
     full.now += timedelta(hours=1)
     assert full.done("features")["state"] == "skipped"

@@ -103,3 +103,67 @@ def test_the_standard_error_grows_with_autocorrelation() -> None:
 
 def test_the_standard_error_of_one_value_is_nan() -> None:
     assert np.isnan(metrics.standard_error(np.array([1.0, NAN])))
+
+
+def _hourly(days: int, *, memory: float, rng: np.random.Generator) -> np.ndarray:
+    """Losses of overlapping horizons, with days that remember the day before."""
+    day = np.zeros(days)
+    for today in range(1, days):
+        day[today] = memory * day[today - 1] + rng.normal()
+    return np.convolve(rng.normal(size=days * 24 + 5), np.ones(6) / np.sqrt(6), mode="valid") + np.repeat(day, 24)
+
+
+def test_equal_forecasts_are_told_apart_about_as_rarely_as_the_level_says() -> None:
+    rng = np.random.default_rng(1)
+    draws = [_hourly(60, memory=0.4, rng=rng) for _ in range(150)]
+    p_values = [metrics.diebold_mariano(draw, np.zeros(len(draw))) for draw in draws]
+    assert np.mean(np.array(p_values) < 0.05) <= 0.12
+    naive = [abs(draw.mean()) / metrics.standard_error(draw, lags=0) for draw in draws]
+    assert np.mean(np.array(naive) > 1.96) > 0.4
+
+
+def test_a_clearly_better_forecast_is_told_apart() -> None:
+    loss = _hourly(60, memory=0.4, rng=np.random.default_rng(1))
+    assert metrics.diebold_mariano(loss, loss + 1 + 0.1 * loss[::-1]) < 0.001
+
+
+def test_a_forecast_does_not_differ_from_itself() -> None:
+    loss = np.random.default_rng(0).gamma(2, 1, (300, 6))
+    assert metrics.diebold_mariano(loss, loss) == 1.0
+    assert metrics.skill_error(loss, loss) == pytest.approx(0.0)
+
+
+def test_unknown_hours_keep_their_place_in_the_standard_error() -> None:
+    values = _hourly(200, memory=0.6, rng=np.random.default_rng(2))
+    sliced = np.where(np.arange(len(values)) % 24 == 7, values, NAN)
+    cut = sliced[~np.isnan(sliced)]
+    assert metrics.standard_error(sliced) == pytest.approx(metrics.standard_error(cut, lags=7), rel=0.1)
+    assert metrics.standard_error(sliced) > 1.15 * metrics.standard_error(cut, lags=0)
+
+
+def test_the_horizons_of_an_origin_are_one_cluster() -> None:
+    values = _hourly(100, memory=0.3, rng=np.random.default_rng(3))
+    same = np.repeat(values[:, None], 6, axis=1)
+    assert metrics.standard_error(same) == pytest.approx(metrics.standard_error(values))
+
+
+def test_the_error_of_a_skill_is_how_much_it_varies_between_samples() -> None:
+    rng = np.random.default_rng(4)
+    pairs = [(rng.gamma(2, 1, 400), rng.gamma(2, 2, 400)) for _ in range(300)]
+    skills = [1 - loss.mean() / reference.mean() for loss, reference in pairs]
+    errors = [metrics.skill_error(loss, reference) for loss, reference in pairs]
+    assert np.mean(errors) == pytest.approx(np.std(skills), rel=0.15)
+
+
+def test_the_paired_error_is_smaller_when_both_err_at_the_same_hours() -> None:
+    rng = np.random.default_rng(5)
+    loss = rng.gamma(2, 1, 500)
+    assert metrics.skill_error(loss, loss * 2 + rng.normal(0, 0.1, 500)) < 0.3 * metrics.skill_error(
+        loss, 2 * rng.permutation(loss)
+    )
+
+
+def test_skill_against_an_unknown_or_perfect_reference_has_no_error() -> None:
+    assert np.isnan(metrics.skill_error(np.ones(9), np.full(9, NAN)))
+    assert np.isnan(metrics.skill_error(np.ones(9), np.zeros(9)))
+    assert np.isnan(metrics.diebold_mariano(np.full(9, NAN), np.ones(9)))

@@ -44,6 +44,26 @@ def test_a_run_that_succeeds_records_rows_times_and_its_log(desk: Desk) -> None:
     assert stored["started_at"] == pd.Timestamp(NOW)
 
 
+def test_the_log_of_a_long_run_can_be_read_while_it_runs(desk: Desk) -> None:
+    seen = []
+
+    def work(context: Context) -> Outcome:
+        context.say("first family done")
+        desk.now += timedelta(seconds=7)
+        context.say("second family done")
+        seen.append(row_of(desk, context.run_id))
+        with context.warehouse.read():
+            desk.now += timedelta(seconds=7)
+            context.say("said inside a session, where nothing can be written")
+        return Outcome(1, 1)
+
+    assert desk.runner().run(job(work), by="ana")["state"] == "succeeded"
+    assert seen[0]["state"] == "running"
+    assert "first family done" in str(seen[0]["log"])
+    assert "second family done" in str(seen[0]["log"])
+    assert seen[0]["heartbeat_at"] == pd.Timestamp(NOW + timedelta(seconds=7))
+
+
 def test_an_expected_error_fails_the_run_with_its_own_sentence(desk: Desk) -> None:
     def work(_context: Context) -> Outcome:
         raise AuthRefused("es.load: ESIOS refuses the token; set ESIOS_API_KEY.")

@@ -1,13 +1,22 @@
-"""Training, promotion and rollback on the demo market: every decision is a row and nothing changes by accident."""
+"""Training on the demo market: what is learned from, how it is compared, and that every decision is a row."""
 
+import json
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from pipeline import registry
-from pipeline.errors import ModelError, StalePremise
+from pipeline import comparing, promoting, registry
+from pipeline.discovery import discover
+from pipeline.errors import ConfigError
+from pipeline.jobs import train
+from pipeline.runner import Runner
+from pipeline.settings import Settings
 from tests.conftest import NOW, Desk, ask
+from tests.life import champion, newest_decision, roll_back, with_target
 
 
 def test_training_registers_a_version_with_everything_needed_to_explain_it(full: Desk) -> None:
@@ -41,71 +50,137 @@ def test_a_clearly_worse_candidate_is_registered_but_not_promoted(full: Desk) ->
     assert "clearly worse" in refused.reason
 
 
-def test_too_little_history_fails_with_what_is_needed(desk: Desk) -> None:
-    row = desk.run("train")
-    assert row["state"] == "failed"
-    assert "ingest more history" in row["error"]
+def only(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Make these the only installed families."""
+    known = {name: family for name, family in discover("pipeline.models", "FAMILY").items() if name in names}
+    monkeypatch.setattr(train, "discover", lambda *_: known)
 
 
-def test_a_rollback_changes_the_champion_and_the_next_issue(full: Desk) -> None:
-    full.done("train", families=["naive", "ridge"])
-    target = full.target.id
-    registry.roll_back(
+def test_training_uses_no_more_cores_than_it_is_given(full: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    compare = comparing.compare
+    monkeypatch.setattr(comparing, "compare", lambda *args, **kw: given.append(kw["cores"]) or compare(*args, **kw))
+    full.settings = replace(full.settings, cores=3)
+    full.done("train", families=["naive"])
+    assert given == [3]
+    assert [Settings.load({"SEXTANT_CORES": text}).cores for text in ("5", "0.5")] == [5, 1]
+    with pytest.raises(ConfigError, match="SEXTANT_CORES='many' is not a number"):
+        Settings.load({"SEXTANT_CORES": "many"})
+
+
+def test_families_are_compared_side_by_side_and_told_as_they_finish(full: Desk) -> None:
+    log = full.done("train", families=["naive", "ridge"])["log"]
+    for name in ("naive", "ridge"):
+        assert f"demo.load: {name}, hold-out MAE " in log
+    assert "demo.load: fitting ridge on everything" in log
+    params = json.loads(registry.champion(full.warehouse, full.target.id)["params"])
+    assert set(params["seconds"]) == {"naive", "ridge"}
+
+
+def test_a_deep_training_comes_once_a_week_and_a_quick_one_on_the_days_between(
+    full: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only(monkeypatch, "naive", "ridge")
+    depths = []
+    for hours in (0, 24, 24 * 6 + 1):
+        full.now += timedelta(hours=hours)
+        full.done("ingest")
+        full.done("actuals")
+        full.done("train")
+        depths.append(json.loads(ask(full, "SELECT params FROM model_versions ORDER BY created_at").params.iloc[-1]))
+    assert [(one["depth"], one["families"]) for one in depths] == [
+        ("deep", ["naive", "ridge"]),
+        ("quick", ["ridge"]),
+        ("deep", ["naive", "ridge"]),
+    ]
+    full.done("train", force=True, depth="quick")
+    assert "quick: comparing ridge" in ask(full, "SELECT log FROM job_runs ORDER BY started_at").log.iloc[-1]
+
+
+def test_families_of_other_kinds_of_target_are_left_out(full: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    only(monkeypatch, "naive", "ridge")
+    monkeypatch.setattr(type(discover("pipeline.models", "FAMILY")["naive"]), "kinds", ("price",))
+    assert "deep: comparing ridge\n" in full.done("train", depth="deep")["log"]
+
+
+def test_under_the_manual_policy_a_candidate_waits_until_somebody_promotes_it(full: Desk) -> None:
+    with_target(full, policy=replace(full.target.policy, promotion="manual"))
+    full.done("train", families=["ridge"])
+    assert newest_decision(full).outcome == "waiting"
+    assert champion(full) == "demo.load-v1"
+    promoting.promote(
         full.warehouse,
         full.settings.models,
-        target=target,
-        version_id="demo.load-v1",
-        expected="demo.load-v2",
+        target=full.target,
+        version_id="demo.load-v2",
+        expected="demo.load-v1",
         actor="ana",
-        reason="v2 looks odd",
+        reason="looks good",
         now=full.now,
     )
-    assert registry.champion(full.warehouse, target)["version_id"] == "demo.load-v1"
-    full.now += timedelta(hours=1)
-    for job in ("ingest", "actuals", "features", "forecast"):
-        full.done(job)
-    newest = ask(full, "SELECT * FROM predictions WHERE issuer = 'sextant' ORDER BY origin DESC LIMIT 1").iloc[0]
-    assert newest.version_id == "demo.load-v1"
+    assert champion(full) == "demo.load-v2"
 
 
-@pytest.mark.parametrize(
-    ("version", "expected", "error"),
-    [
-        ("demo.load-v9", "demo.load-v1", ModelError),
-        ("demo.load-v1", "demo.load-v1", ModelError),
-        ("naive", "demo.load-v1", ModelError),
-        ("demo.load-v1", "demo.load-v7", StalePremise),
-    ],
-)
-def test_a_rollback_that_makes_no_sense_changes_nothing(full: Desk, version: str, expected: str, error) -> None:
-    before = ask(full, "SELECT * FROM promotions")
-    with pytest.raises(error):
-        registry.roll_back(
-            full.warehouse,
-            full.settings.models,
-            target=full.target.id,
-            version_id=version,
-            expected=expected,
-            actor="ana",
-            reason="",
-            now=full.now,
-        )
-    pd.testing.assert_frame_equal(before, ask(full, "SELECT * FROM promotions"))
-
-
-def test_a_promotion_decided_on_a_stale_premise_is_written_as_refused(full: Desk) -> None:
+def test_under_the_manual_policy_even_the_first_model_waits(full: Desk) -> None:
     with full.warehouse.write() as session:
-        promoted = registry.decide(
-            session,
-            target=full.target.id,
-            version_id="demo.load-v1",
-            expected="demo.load-v0",
-            kind="train",
-            promote=True,
-            actor="train",
-            reason="sound",
-            evidence={},
-            now=full.now,
-        )
-    assert not promoted
-    assert "became demo.load-v1 meanwhile" in ask(full, "SELECT * FROM promotions ORDER BY number").reason.iloc[-1]
+        session.script("DELETE FROM promotions")
+    with_target(full, policy=replace(full.target.policy, promotion="manual"))
+    full.done("train", families=["ridge"])
+    assert (newest_decision(full).outcome, newest_decision(full).reason) == (
+        "waiting",
+        "waits for approval: no champion yet",
+    )
+    promoting.promote(
+        full.warehouse,
+        full.settings.models,
+        target=full.target,
+        version_id="demo.load-v2",
+        expected=None,
+        actor="ana",
+        reason="begin",
+        now=full.now,
+    )
+    assert champion(full) == "demo.load-v2"
+
+
+def test_a_rollback_that_lands_during_a_training_wins(full: Desk) -> None:
+    full.done("train", families=["ridge"])
+    assert champion(full) == "demo.load-v2"
+
+    def meanwhile(items: Iterable[Any], _label: str, _total: int | None = None) -> Iterable[Any]:
+        roll_back(full, "demo.load-v1", "demo.load-v2")
+        return items
+
+    runner = Runner(full.settings, full.markets, full.warehouse, clock=lambda: full.now, progress=meanwhile)
+    row = runner.run(full.jobs["train"], by="test", families=["ridge"], force=True)
+    assert row["state"] == "succeeded"
+    assert "demo.load-v3 (ridge" in row["log"]
+    assert "not promoted: the champion changed meanwhile" in row["log"]
+    assert champion(full) == "demo.load-v1"
+    assert newest_decision(full).outcome == "refused"
+    assert newest_decision(full).reason.startswith("the champion became demo.load-v1 meanwhile; sound")
+
+
+def test_after_a_rollback_the_same_again_has_to_win_until_there_are_new_data(full: Desk) -> None:
+    full.done("train", families=["ridge"])
+    roll_back(full, "demo.load-v1", "demo.load-v2")
+    full.done("train", families=["ridge"], force=True)
+    assert "(demo.load-v2 was rolled back and this is the same again)" in newest_decision(full).reason
+    if champion(full) == "demo.load-v3":
+        roll_back(full, "demo.load-v1", "demo.load-v3")
+    full.now += timedelta(days=1)
+    full.done("ingest")
+    full.done("actuals")
+    full.done("train", families=["ridge"])
+    assert "was rolled back and this is the same again" in newest_decision(full).reason
+
+
+def test_after_a_rollback_a_week_of_new_data_is_a_new_start(full: Desk) -> None:
+    full.done("train", families=["ridge"])
+    roll_back(full, "demo.load-v1", "demo.load-v2")
+    full.now += timedelta(days=8)
+    full.done("ingest")
+    full.done("actuals")
+    full.done("train", families=["ridge"])
+    assert newest_decision(full).outcome == "promoted"
+    assert newest_decision(full).reason.startswith("sound and not clearly worse")

@@ -26,7 +26,7 @@ def _rows(frame: Frame) -> None:
     if rows.empty:
         ui.empty(
             "Nobody has changed anything yet",
-            "Every retrain and roll back made here leaves its rows, refused and failed ones too.",
+            "Every retrain, promotion and roll back made here leaves its rows, refused and failed ones too.",
             icon=":material/history:",
         )
         return

@@ -7,15 +7,15 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, fan, formats, ui
+from dashboard import charts, data, fan, formats, ui
 from dashboard.data import this_hour
 from dashboard.ui import Frame
 
 PAST = timedelta(hours=18)
 MONTH = timedelta(days=30)
-ICONS = {"fallback": ":material/shield:", "withheld": ":material/block:"}
+ICONS = {"reduced": ":material/filter_alt_off:", "fallback": ":material/shield:", "withheld": ":material/block:"}
 DOWNLOADED = ["horizon", "valid_at", "local_time", "unit", "p05", "p10", "p50", "p90", "p95", "operator", "change",
-              "status", "reason", "mode", "version_id", "origin", "made_at"]  # fmt: skip
+              "status", "reason", "mode", "issuer", "version_id", "origin", "made_at"]  # fmt: skip
 
 
 def page() -> None:
@@ -44,7 +44,7 @@ def _now(frame: Frame, issue: pd.DataFrame) -> None:
 
 
 def _record(frame: Frame, issue: pd.DataFrame) -> None:
-    scores = frame.ask("page_accuracy", target=frame.target.id, **_month(frame))
+    scores = frame.ask("page_accuracy", target=frame.target.id, **_month(frame), **data.declared(frame.target))
     left, right = st.columns([5, 3], gap="medium")
     with left, ui.panel():
         _table(frame, issue, scores)
@@ -68,11 +68,24 @@ def _banners(frame: Frame, issue: pd.DataFrame) -> None:
         )
     if first.status == "withheld":
         st.error(f"The forecast is withheld: {first.reason}.", icon=ICONS["withheld"])
+    elif first.status == "reduced":
+        st.warning(
+            f"This forecast is reduced, {first.reason}. The champion then looks at the target's own past only, so "
+            "errors may be somewhat larger.",
+            icon=ICONS["reduced"],
+        )
     elif first.status == "fallback":
         st.warning(
             f"This is a fallback, not the champion's forecast: {first.reason}. "
             "Shown is the naive forecast with its own band.",
             icon=ICONS["fallback"],
+        )
+
+    if first.issuer == "reissue":
+        st.info(
+            f"Re-issued {formats.stamp(first.made_at, frame.zone)} {frame.clock} by {first.version_id} after a change "
+            f"of model; first issued {formats.stamp(first.first_made_at, frame.zone)} by {first.first_version_id}.",
+            icon=":material/published_with_changes:",
         )
 
 
@@ -124,15 +137,19 @@ def _fan(frame: Frame) -> None:
 def _provenance(frame: Frame, issue: pd.DataFrame) -> None:
     first = issue.iloc[0]
     counts = frame.ask("page_issues", target=frame.target.id, **_month(frame)).iloc[0]
-    mode = "replayed afterwards with what was known then" if first["mode"] == "replay" else "issued live"
+    verb, mode = "Issued", "issued live"
+    if first.issuer == "reissue":
+        verb, mode = "Re-issued", f"first issued {formats.stamp(first.first_made_at, frame.zone)}"
+    elif first["mode"] == "replay":
+        mode = "replayed afterwards with what was known then"
     words = [
-        f"Issued {formats.stamp(first.made_at, frame.zone)} {frame.clock}, {mode}",
+        f"{verb} {formats.stamp(first.made_at, frame.zone)} {frame.clock}, {mode}",
         f"model {first.version_id}",
         f"inputs as of {formats.stamp(first.as_of, frame.zone)}",
         f"{counts.replayed:,} of {formats.count(counts.n, 'issue')} of the last 30 days replayed",
     ]
-    if counts.fallback or counts.withheld:
-        words.append(f"{counts.fallback:,} fallback, {counts.withheld:,} withheld")
+    odd = [f"{counts[status]:,} {status}" for status in ICONS if counts[status]]
+    words += [", ".join(odd)] if odd else []
     st.caption(" · ".join(words) + f". Times are {frame.clock} and name the start of the hour.")
 
 

@@ -1,52 +1,70 @@
-"""Registry -> versions, why each was promoted, how families compare; retrain and roll back."""
+"""Registry -> champion, policy, who waits, versions, drift and decisions; retrain, promote and roll back."""
 
-from typing import Any
+from datetime import timedelta
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, data, dialogs, formats, ui
+from dashboard import charts, data, decisions, dialogs, formats, life, ui, versions
+from dashboard.data import this_hour
 from dashboard.formats import BAND
 from dashboard.ui import Frame
 
-SHOWN = 200
 OPEN = ("queued", "running")
-DECISIONS = {"promoted": "● promoted", "refused": "○ refused"}
+MONTH = timedelta(days=30)
 
 
 def page() -> None:
-    """Champion, actions, the live training run, versions, promotions, backtest."""
+    """Champion, policy, approval, the live training run, versions, timeline, drift, families, decisions."""
     with ui.page("Models") as frame, ui.panel():
-        versions = frame.ask("page_versions", target=frame.target.id)
-        _champion(frame, versions)
+        rows = frame.ask("page_versions", target=frame.target.id, since=this_hour(frame.now) - MONTH)
+        found = rows[rows["is_champion"].eq(True)]
+        champion = None if found.empty else found.iloc[0]
+        champion_id = None if champion is None else str(champion.version_id)
+        _champion(frame, champion)
+        decisions.policy(frame)
+        with ui.panel():
+            versions.waiting(frame, champion_id)
         _training(frame)
-        picked = _versions(frame, versions)
-        _buttons(frame, versions, picked)
-        _backtest(frame, versions)
-        _promotions(frame)
-        dialogs.show(frame, versions)
+        with ui.panel():
+            picked = versions.table(frame, rows)
+            versions.buttons(frame, picked, champion_id)
+        life.timeline(frame)
+        life.drift(frame)
+        _families(frame, champion)
+        with ui.panel():
+            decisions.panel(frame)
+        dialogs.show(frame)
 
 
-def _champion(frame: Frame, versions: pd.DataFrame) -> None:
-    champion = versions[versions["is_champion"].eq(True)]
-    if champion.empty:
+def _champion(frame: Frame, row: pd.Series | None) -> None:
+    if row is None:
         st.info(
-            "No champion yet: forecasts are labelled fallbacks until a training run promotes one.",
+            "No champion yet: forecasts are labelled fallbacks until a version is promoted.",
             icon=":material/info:",
         )
         return
-    row = champion.iloc[0]
+    issues = "no scored issues yet" if pd.isna(row.live_n) else f"30 days, {formats.count(row.live_n, 'issue')}"
     tiles = [
-        ("Champion", row.version_id.removeprefix(f"{frame.target.id}-"), row.family),
-        ("Backtest MAE", f"{formats.number(row.mae, 1)} {frame.unit}", "mean over T+1 to T+6"),
+        ("Champion", formats.short(row.version_id), row.family),
+        ("Live MAE", _quantity(frame, row.live_mae), issues),
+        ("Backtest MAE", _quantity(frame, row.mae), "mean over T+1 to T+6"),
         (f"In {BAND}", formats.percent(row.coverage), "in the backtest; 80 % is right"),
-        ("Trained to", formats.day(row.trained_to, frame.zone), f"{formats.number(row.n_rows)} hourly origins"),
+        (
+            "Trained to",
+            f"{formats.local(row.trained_to, frame.zone):%d %b}",
+            f"{formats.number(row.n_rows)} hourly origins",
+        ),
     ]
-    with st.grid(4, min_column_width=150):
+    with st.grid(5, min_column_width=150):
         for label, value, more in tiles:
             with st.container(border=True, gap="xsmall"):
                 st.metric(label, value)
                 st.caption(more)
+
+
+def _quantity(frame: Frame, value: float) -> str:
+    return formats.NONE if pd.isna(value) else f"{formats.number(value, 1)} {frame.unit}"
 
 
 def _training(frame: Frame) -> None:
@@ -82,6 +100,8 @@ def _training_state(frame: Frame, run: pd.Series) -> None:
         st.info(
             f"**Training run {run.run_id} is running** for {took}. {asked}{why}", icon=":material/progress_activity:"
         )
+        if run.log:
+            st.caption(f"Last said: {run.log.splitlines()[-1]}")
     elif run.state == "failed":
         st.error(f"**Training run {run.run_id} failed.** {run.error} {asked}.", icon=":material/error:")
     elif data.word(run.version_id):
@@ -100,89 +120,7 @@ def _training_state(frame: Frame, run: pd.Series) -> None:
         st.caption(f":material/check_circle: Newest training run `{run.run_id}` {run.state}: no new version. {asked}.")
 
 
-def _versions(frame: Frame, versions: pd.DataFrame) -> pd.Series | None:
-    st.subheader("Versions", anchor=False)
-    if versions.empty:
-        ui.empty(
-            "No version was trained yet",
-            "Retrain below, or run `python jobs.py run train`.",
-            icon=":material/model_training:",
-        )
-        return None
-    table = pd.DataFrame(
-        {
-            "role": ["★ champion" if is_it else "" for is_it in versions["is_champion"].eq(True)],
-            "version": versions["version_id"],
-            "family": versions["family"],
-            "mae": versions["mae"],
-            "coverage": [formats.percent(share) for share in versions["coverage"]],
-            "created": [formats.stamp(at, frame.zone) for at in versions["created_at"]],
-            "window": [_window(row, frame.zone) for row in versions.itertuples()],
-            "n_rows": versions["n_rows"],
-            "data_hash": versions["data_hash"].str[:12],
-            "commit": versions["code_commit"],
-            "sha256": versions["sha256"].str[:12],
-        }
-    )
-    picked = ui.table(
-        table,
-        _version_columns(frame),
-        colours=frame.palette,
-        states=("role",),
-        alt="Model versions, newest first",
-        rows=10,
-        key="versions",
-    )
-    return None if picked is None else versions.iloc[picked]
-
-
-def _window(row: Any, zone: str) -> str:
-    return f"{formats.date(row.trained_from, zone)} {formats.NONE} {formats.date(row.trained_to, zone)}"
-
-
-def _version_columns(frame: Frame) -> dict[str, object]:
-    return {
-        "role": st.column_config.TextColumn("", width=96),
-        "version": st.column_config.TextColumn("Version"),
-        "family": st.column_config.TextColumn("Family"),
-        "mae": st.column_config.NumberColumn(
-            f"Backtest MAE, {frame.unit}", format="%,.1f", help="Mean over T+1 to T+6 of its own hold-out"
-        ),
-        "coverage": st.column_config.TextColumn(f"In {BAND}", alignment="right"),
-        "created": st.column_config.TextColumn(f"Created, {frame.clock}"),
-        "window": st.column_config.TextColumn("Trained on"),
-        "n_rows": st.column_config.NumberColumn("Origins", format="%,d"),
-        "data_hash": st.column_config.TextColumn("Data hash", help="Fingerprint of the training data and feature set"),
-        "commit": st.column_config.TextColumn("Commit"),
-        "sha256": st.column_config.TextColumn("Artifact", help="SHA-256 of the model file, checked at every load"),
-    }
-
-
-def _buttons(frame: Frame, versions: pd.DataFrame, picked: pd.Series | None) -> None:
-    champion = versions[versions["is_champion"].eq(True)]
-    possible = picked is not None and not champion.empty and picked.version_id != champion["version_id"].iloc[0]
-    with st.container(horizontal=True):
-        st.button(
-            "Retrain",
-            icon=":material/model_training:",
-            on_click=dialogs.ask_for,
-            args=("retrain",),
-            disabled=not frame.user.may("retrain"),
-        )
-        st.button(
-            f"Roll back to {picked.version_id}" if possible and picked is not None else "Roll back",
-            icon=":material/undo:",
-            on_click=dialogs.ask_for,
-            args=(
-                "roll_back",
-                *((picked.version_id, champion["version_id"].iloc[0]) if possible and picked is not None else ("", "")),
-            ),
-            disabled=not (possible and frame.user.may("roll_back")),
-            help=None if possible else "Select a version that is not the champion first.",
-        )
-
-
-def _backtest(frame: Frame, versions: pd.DataFrame) -> None:
+def _families(frame: Frame, champion: pd.Series | None) -> None:
     st.subheader(f"Families compared, MAE in {frame.unit}", anchor=False)
     summary = frame.ask("page_families", target=frame.target.id)
     if summary.empty:
@@ -192,9 +130,9 @@ def _backtest(frame: Frame, versions: pd.DataFrame) -> None:
             icon=":material/compare:",
         )
         return
-    champion = versions[versions["is_champion"].eq(True)]
-    best = champion["family"].iloc[0] if len(champion) else summary["family"].iloc[0]
+    best = summary["family"].iloc[0] if champion is None else champion.family
     rows = frame.ask("page_backtest", target=frame.target.id)
+    rows = rows.assign(name=[f"T+{horizon}" for horizon in rows["horizon"]])
     left, right = st.columns([2, 3], gap="medium")
     with left, ui.panel():
         figure = charts.families(rows, palette=frame.palette, best=best)
@@ -213,31 +151,9 @@ def _backtest(frame: Frame, versions: pd.DataFrame) -> None:
         ui.table(shown, columns, colours=frame.palette, alt="Families, mean over horizons, best first")
         first, last = summary["window_start"].min(), summary["window_end"].max()
         st.caption(
-            f"The newest backtest, mean over T+1 to T+6, best first; hold-out {formats.date(first, frame.zone)} to "
+            f"The newest comparison, mean over T+1 to T+6, best first; hold-out {formats.date(first, frame.zone)} to "
             f"{formats.date(last, frame.zone)}, never trained on. Bold line: the champion's family."
         )
-
-
-def _promotions(frame: Frame) -> None:
-    rows = frame.ask("page_promotions", target=frame.target.id, n=SHOWN)
-    if rows.empty:
-        return
-    st.subheader("Decisions", anchor=False)
-    table = rows.assign(
-        decided_at=[formats.stamp(at, frame.zone) for at in rows["decided_at"]],
-        outcome=rows["outcome"].map(DECISIONS),
-        kind=rows["kind"].map({"train": "training", "rollback": "roll back"}),
-    )
-    columns = {
-        "decided_at": st.column_config.TextColumn(f"When, {frame.clock}", pinned=True),
-        "kind": st.column_config.TextColumn("Kind"),
-        "outcome": st.column_config.TextColumn("Outcome"),
-        "version_id": st.column_config.TextColumn("Version"),
-        "previous_version_id": st.column_config.TextColumn("Champion before"),
-        "actor": st.column_config.TextColumn("Who"),
-        "reason": st.column_config.TextColumn("Why", width="large"),
-    }
-    ui.table(table, columns, colours=frame.palette, states=("outcome",), rows=10, alt="Promotions and roll backs")
 
 
 if __name__ == "__main__":

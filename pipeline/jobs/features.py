@@ -27,7 +27,7 @@ def run(context: Context) -> Outcome:
             rows, note = _rows(context, target)
             notes.append(f"{target.id}: {note}")
             with context.warehouse.write() as session:
-                session.append("feature_sets", _names(context))
+                session.append("feature_sets", _names(context, target))
                 written += session.append("features", rows)
     return Outcome(0, written, "; ".join(notes), skipped=not written)
 
@@ -74,8 +74,8 @@ def _replayed(context: Context, session: Session, target: Target) -> tuple[Times
     return missing, f"{len(missing)} origins replayed"
 
 
-def _names(context: Context) -> pd.DataFrame:
-    row = {"feature_set": features.feature_set(), "names": list(features.names())}
+def _names(context: Context, target: Target) -> pd.DataFrame:
+    row = {"feature_set": features.feature_set(target.inputs), "names": list(features.names(target.inputs))}
     return pd.DataFrame([row | {"written_at": pd.Timestamp(context.now), "run_id": context.run_id}])
 
 

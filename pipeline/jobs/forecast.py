@@ -1,67 +1,161 @@
-"""features + champion -> predictions: each issue once, as issued, never edited."""
+"""features + models -> predictions: each issue once, as issued, never edited; other versions beside it in shadow."""
+
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline import features, issuing, registry
 from pipeline.discovery import discover
-from pipeline.errors import ArtifactDamaged, NoChampion
+from pipeline.errors import ModelError, NoChampion, SextantError, UnknownJob
+from pipeline.features import Built
+from pipeline.issuing import Issue, Words
 from pipeline.markets import Target
 from pipeline.models.base import Family
+from pipeline.recall import Recent, recall
 from pipeline.registry import Model
 from pipeline.runner import Context, Job, Outcome
+from pipeline.windows import Times
+
+SHADOW_FAULTS = (SextantError, ArithmeticError, AttributeError, ImportError, LookupError, ValueError)
+"""What a version of another day may fail with; the issue itself is written by then."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """Feature rows to issue, ascending by origin, what bands adapt to, and per origin (n,) mode and moment."""
+
+    rows: pd.DataFrame
+    built: Built
+    recent: Recent
+    mode: Words
+    made_at: Times
 
 
 def run(context: Context) -> Outcome:
-    """Issue T+1..T+6 for every feature row no forecast was issued for, with naive and operator beside it."""
-    read = written = 0
-    notes = []
-    for market in context.markets.values():
-        for target in market.targets:
-            pending = context.warehouse.ask("pending_features", target=target.id)
-            if pending.empty:
-                continue
-            rows = _issued(context, target, pending)
-            read += len(pending)
-            with context.warehouse.write() as session:
-                written += session.append("predictions", rows)
-            notes.append(_note(target, rows))
+    """Issue T+1..T+6 for every feature row no forecast was issued for, with naive and operator beside it.
+
+    At live issues other versions forecast too, marked shadow. `args.reissue` names a target whose newest origin
+    is issued again instead, by its present champion.
+    """
+    targets = {target.id: target for market in context.markets.values() for target in market.targets}
+    if "reissue" in context.args:
+        return _reissue(context, targets, context.args["reissue"])
+    pending = {target.id: _pending(context, target) for target in targets.values()}
+    done = {name: due for name, due in pending.items() if due is not None}
+    notes, written = [], 0
+    for name, due in done.items():
+        rows = _issued(context, targets[name], due)
+        written += _append(context, rows)
+        notes.append(_note(targets[name], rows))
+    for name, due in done.items():
+        written += _shadowed(context, targets[name], due)
+    read = sum(len(due.built.batch) for due in done.values())
     return Outcome(read, written, "; ".join(notes) or "nothing is due", skipped=not written)
 
 
-def _issued(context: Context, target: Target, pending: pd.DataFrame) -> pd.DataFrame:
-    pending, outdated = _readable(pending)
+def _pending(context: Context, target: Target) -> Due | None:
+    rows = context.warehouse.ask("pending_features", target=target.id)
+    mine = rows["feature_set"] == features.feature_set(target.inputs)
+    if not mine.all():
+        origins = rows.loc[~mine, "origin"].nunique()
+        context.say(f"{target.id}: {origins} feature rows are of an older feature set and stay unissued")
+    return _due(context, target, rows[mine]) if mine.any() else None
+
+
+def _due(context: Context, target: Target, rows: pd.DataFrame) -> Due:
+    built = features.from_rows(rows, target.inputs)
+    first = rows.sort_values(["origin", "horizon"]).iloc[:: len(target.horizons)]
+    mode = first["mode"].to_numpy(dtype=object)
+    made_at = np.where(mode == "replay", built.as_of, _moment(context))
+    with context.warehouse.read() as session:
+        now = pd.Timestamp(context.now)
+        recent = recall(session, target, built.batch.origins, built.as_of, written_by=now)
+    return Due(rows=rows, built=built, recent=recent, mode=mode, made_at=made_at)
+
+
+def _issued(context: Context, target: Target, due: Due) -> pd.DataFrame:
     model, family, excuse = _champion(context, target)
-    if outdated:
-        context.say(f"{target.id}: {outdated} feature rows are of an older feature set and stay unissued")
-    built = features.from_rows(pending)
-    issued = issuing.issue(built, target, model, family, excuse=excuse)
-    modes = pending.sort_values(["origin", "horizon"])["mode"].to_numpy(dtype=object)[:: len(target.horizons)]
-    now = np.datetime64(pd.Timestamp(context.now).tz_convert("UTC").tz_localize(None), "us")
-    made_at = np.where(modes == "replay", built.as_of, now)
-    rows = issuing.rows(built, issued, target=target.id, mode=modes, made_at=made_at)
-    return rows.assign(written_at=pd.Timestamp(context.now), run_id=context.run_id)
+    issued = issuing.issue(due.built, target, model, family, recent=due.recent, made_at=due.made_at, excuse=excuse)
+    plain = issuing.comparator_rows(due.built, target=target.id, mode=due.mode, made_at=due.made_at)
+    return pd.concat([_rows(target, due, issued, "sextant"), plain], ignore_index=True)
 
 
-def _readable(pending: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    mine = pending["feature_set"] == features.feature_set()
-    return pending[mine], int((~mine).sum())
+def _shadowed(context: Context, target: Target, due: Due) -> int:
+    """Write what other versions would have issued; a version that cannot is named in the log and left out."""
+    live = due.rows["mode"] == "live"
+    if not live.any():
+        return 0
+    due = due if live.all() else _due(context, target, due.rows[live])
+    frames = []
+    for row in registry.shadows(context.warehouse, target.id, target.policy.shadow_versions):
+        try:
+            model, family = _loaded(context, target, row)
+            issued = issuing.shadow(due.built, target, model, family, recent=due.recent, made_at=due.made_at)
+        except SHADOW_FAULTS as error:
+            context.say(f"{target.id}: {row['version_id']} makes no shadow forecast: {error}")
+            continue
+        frames.append(_rows(target, due, issued, "shadow"))
+    return _append(context, pd.concat(frames, ignore_index=True)) if frames else 0
+
+
+def _reissue(context: Context, targets: dict[str, Target], name: str) -> Outcome:
+    """Issue the newest origin of a target again, by its present champion, unless that is what stands."""
+    if name not in targets:
+        raise UnknownJob(f"reissue: {name} is no target; there are: {', '.join(targets)}.")
+    target = targets[name]
+    rows = context.warehouse.ask("newest_issue", target=name)
+    if rows.empty:
+        return Outcome(note=f"{name}: nothing was issued yet", skipped=True)
+    standing = rows.iloc[0]
+    model, family, excuse = _champion(context, target)
+    if model is None or rows["feature_set"].iloc[0] != features.feature_set(target.inputs):
+        return Outcome(note=f"{name}: not issued again: {excuse or 'its features are of an older set'}", skipped=True)
+    if standing["issued_version"] == model.version_id and standing["issued_status"] in issuing.TRUSTED:
+        return Outcome(note=f"{name}: {model.version_id} has issued {standing['origin']:%d %b %H:%M}Z", skipped=True)
+    due = _due(context, target, rows.drop(columns=["issued_version", "issued_status"]))
+    due = replace(due, made_at=np.array([_moment(context)]))
+    issued = issuing.issue(due.built, target, model, family, recent=due.recent, made_at=due.made_at, excuse="")
+    if issued.status[0] not in issuing.TRUSTED:
+        return Outcome(note=f"{name}: not issued again: {issued.reason[0]}", skipped=True)
+    written = _append(context, _rows(target, due, issued, "reissue"))
+    words = "issued again" if written else "had been issued again before; the next issue is the champion's"
+    note = f"{name}: {standing['origin']:%d %b %H:%M}Z {words}, by {model.version_id}"
+    return Outcome(1, written, note, skipped=not written)
 
 
 def _champion(context: Context, target: Target) -> tuple[Model | None, Family | None, str]:
     """(Model, its family, "") or (None, None, why there is none)."""
-    families = discover("pipeline.models", "FAMILY")
     try:
-        row = registry.champion(context.warehouse, target.id)
-        model = registry.load(row, folder=context.settings.models)
+        return *_loaded(context, target, registry.champion(context.warehouse, target.id)), ""
     except NoChampion:
         return None, None, "no model is trained yet"
-    except ArtifactDamaged as error:
+    except ModelError as error:
         context.say(str(error))
         return None, None, str(error)
-    if model.feature_set != features.feature_set() or model.family not in families:
-        return None, None, f"{model.version_id} is of another feature set or family; retrain"
-    return model, families[model.family], ""
+
+
+def _loaded(context: Context, target: Target, row: dict[str, Any]) -> tuple[Model, Family]:
+    """The model of a row of `model_versions`. Raises ModelError."""
+    families = discover("pipeline.models", "FAMILY")
+    if row["feature_set"] != features.feature_set(target.inputs) or row["family"] not in families:
+        raise ModelError(f"{row['version_id']} is of another feature set or family; retrain")
+    return registry.load(row, folder=context.settings.models), families[row["family"]]
+
+
+def _rows(target: Target, due: Due, issued: Issue, issuer: str) -> pd.DataFrame:
+    return issuing.rows(due.built, issued, issuer=issuer, target=target.id, mode=due.mode, made_at=due.made_at)
+
+
+def _append(context: Context, rows: pd.DataFrame) -> int:
+    rows = rows.assign(written_at=pd.Timestamp(context.now), run_id=context.run_id)
+    with context.warehouse.write() as session:
+        return session.append("predictions", rows)
+
+
+def _moment(context: Context) -> np.datetime64:
+    return np.datetime64(pd.Timestamp(context.now).tz_convert("UTC").tz_localize(None), "us")
 
 
 def _note(target: Target, rows: pd.DataFrame) -> str:

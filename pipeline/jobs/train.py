@@ -1,32 +1,53 @@
 """actuals -> model_versions, backtests and promotions: families compared, the best registered and judged."""
 
 import importlib.metadata
+import json
 import platform
 import subprocess
-from dataclasses import asdict
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pipeline import features, registry, training
+from pipeline import comparing, features, guard, registry, retention, training
+from pipeline.comparing import Candidate
 from pipeline.discovery import discover
-from pipeline.errors import ModelError, NoChampion
+from pipeline.errors import ArtifactDamaged, ModelError, NoChampion
+from pipeline.guard import Duel, Verdict
 from pipeline.markets import Target
+from pipeline.models.base import Family
+from pipeline.registry import Artifact
 from pipeline.runner import Context, Job, Outcome
 from pipeline.settings import ROOT
-from pipeline.training import Candidate, Lesson
+from pipeline.training import Lesson
 
-JOBS = 2
-LIBRARIES = ("numpy", "pandas", "scikit-learn", "duckdb", "joblib", "holidays")
+LIBRARIES = ("numpy", "pandas", "scikit-learn", "duckdb", "joblib", "holidays", "lightgbm", "xgboost-cpu")
+NEW_DATA = timedelta(days=7)
+"""After a rollback, a version of the same family with less new data than this is the version rolled back from."""
+
+
+@dataclass(frozen=True)
+class Premise:
+    """How the registry stood when the run began; None where there was no champion, or no rollback."""
+
+    champion: dict[str, Any] | None
+    rolled_back_from: dict[str, Any] | None
+
+    @property
+    def version_id(self) -> str | None:
+        """The champion's."""
+        return None if self.champion is None else str(self.champion["version_id"])
 
 
 def run(context: Context) -> Outcome:
     """Train every target (or `args.target`) on what is known at `args.as_of` (ISO; default: now).
 
-    Nothing is trained when the data are those of the newest version, unless `args.force`. `args.families`
-    limits the families compared.
+    Nothing is trained when the data are those of the newest version, unless `args.force`. `args.depth`: deep
+    compares all families of the target's kind, quick refits the champion's; by default deep once in the policy's
+    `deep_every` and when forced. `args.families` names the families to compare instead.
     """
     targets = [target for market in context.markets.values() for target in market.targets]
     wanted = context.args.get("target")
@@ -46,83 +67,132 @@ def run(context: Context) -> Outcome:
 
 
 def _train(context: Context, target: Target) -> tuple[int, str]:
+    # Before anything else, so that whoever changes the champion from here on is not overruled.
+    premise = _premise(context, target)
     as_of = datetime.fromisoformat(context.args["as_of"]) if "as_of" in context.args else context.now
     lesson = training.gather(context.warehouse, target, as_of=as_of)
-    newest = context.warehouse.ask("newest_version", target=target.id)
-    if newest.data_hash.iloc[0] == lesson.data_hash and not context.args.get("force"):
-        return 0, f"{target.id}: no new data since v{newest.number.iloc[0]}"
-    known = discover("pipeline.models", "FAMILY")
-    families = {name: known[name] for name in context.args.get("families", known)}
-    context.say(f"{target.id}: {len(lesson.built.batch):,} origins; comparing {', '.join(families)}")
-    candidate = training.compare(lesson, families, jobs=JOBS, progress=context.progress)
-    return len(lesson.built.batch), _conclude(context, lesson, candidate)
+    newest = context.warehouse.ask("newest_version", target=target.id).iloc[0]
+    if newest.data_hash == lesson.data_hash and not context.args.get("force"):
+        return 0, f"{target.id}: no new data since v{newest.number}"
+    training.check_feed(lesson)
+    depth, families = _families(context, target, premise, as_of)
+    context.say(f"{target.id}: {len(lesson.built.batch):,} origins, {depth}: comparing {', '.join(families)}")
+    candidate = comparing.compare(
+        lesson, families, cores=context.settings.cores, progress=context.progress, say=context.say
+    )
+    note = _conclude(context, lesson, candidate, premise, depth)
+    retention.retire(context.warehouse, context.settings.models, target, now=context.now, run_id=context.run_id)
+    return len(lesson.built.batch), note
 
 
-def _conclude(context: Context, lesson: Lesson, candidate: Candidate) -> str:
-    """Write artifact, version, scores and decision; the three rows appear together or not at all."""
+def _premise(context: Context, target: Target) -> Premise:
+    try:
+        present = registry.champion(context.warehouse, target.id)
+    except NoChampion:
+        return Premise(None, None)
+    return Premise(present, registry.rolled_back_from(context.warehouse, target.id))
+
+
+def _families(context: Context, target: Target, premise: Premise, as_of: datetime) -> tuple[str, dict[str, Family]]:
+    """(deep, quick or chosen, the families to compare in the order to begin them)."""
+    known: dict[str, Family] = discover("pipeline.models", "FAMILY")
+    if "families" in context.args:
+        return "chosen", {name: known[name] for name in context.args["families"]}
+    suited = {name: family for name, family in known.items() if target.kind in family.kinds}
+    deep = context.warehouse.ask("newest_deep", target=target.id).iloc[0]
+    due = pd.isna(deep.as_of) or as_of >= deep.as_of + target.policy.deep_every - timedelta(hours=1)
+    depth = context.args.get("depth", "deep" if due or context.args.get("force") else "quick")
+    if depth == "quick" and premise.champion is not None and premise.champion["family"] in suited:
+        return "quick", {premise.champion["family"]: suited[premise.champion["family"]]}
+    took: dict[str, float] = json.loads(deep.seconds)
+    # What was quick the last time comes first, so that there is something to see; yardsticks can wait.
+    order = sorted(suited, key=lambda name: (not suited[name].candidate, took.get(name, float("inf"))))
+    return "deep", {name: suited[name] for name in order}
+
+
+def _conclude(context: Context, lesson: Lesson, candidate: Candidate, premise: Premise, depth: str) -> str:
+    """Write artifact, version, scores and decision; the rows appear together or not at all."""
     target = lesson.target
-    content = {
-        "state": candidate.state,
-        "calibration": candidate.calibration,
-        "naive_calibration": candidate.naive_calibration,
-    }
-    name = f"{target.id}/{context.run_id}"
-    artifact = registry.store(content, folder=context.settings.models, name=name)
-    why, evidence, expected = _judge(context, lesson, candidate, artifact)
+    content = {name: getattr(candidate, name) for name in registry.CONTENT}
+    artifact = registry.store(content, folder=context.settings.models, name=f"{target.id}/{context.run_id}")
+    version = _version(context, lesson, candidate, artifact, depth)
+    verdict, evidence = _judge(context, lesson, candidate, premise, version)
     scores = candidate.scores.assign(run_id=context.run_id, target=target.id, scored_at=pd.Timestamp(context.now))
     with context.warehouse.write() as session:
-        version_id = registry.register(session, _version(context, lesson, candidate, artifact))
+        version_id = registry.register(session, version)
         session.append("backtests", scores)
         promoted = registry.decide(
             session,
             target=target.id,
             version_id=version_id,
-            expected=expected,
+            expected=premise.version_id,
             kind="train",
-            promote=why is None,
+            promote=verdict.outcome == "promoted",
+            otherwise="waiting" if verdict.outcome == "waiting" else "refused",
             actor=context.args.get("actor", "train"),
-            reason=why or "sound and not clearly worse than the champion",
+            reason=verdict.reason,
             evidence=evidence,
             now=context.now,
             run_id=context.run_id,
         )
-    verdict = "champion" if promoted else f"not promoted: {why or 'the champion changed meanwhile'}"
-    return f"{version_id} ({candidate.family.name}, hold-out MAE {candidate.mean_mae():,.1f}) is {verdict}"
+    outcome = "promoted" if promoted else f"{verdict.outcome}: {verdict.reason}"
+    if verdict.outcome == "promoted" and not promoted:
+        outcome = "not promoted: the champion changed meanwhile"
+    return f"{version_id} ({candidate.family.name}, hold-out MAE {candidate.mean_mae():,.1f}) is {outcome}"
 
 
 def _judge(
-    context: Context, lesson: Lesson, candidate: Candidate, artifact: registry.Artifact
-) -> tuple[str | None, dict[str, Any], str | None]:
-    """(Why not to promote, or None; evidence; the champion this was judged against)."""
+    context: Context, lesson: Lesson, candidate: Candidate, premise: Premise, version: Mapping[str, Any]
+) -> tuple[Verdict, dict[str, Any]]:
+    """(What is to become of the candidate, on what evidence)."""
     evidence: dict[str, Any] = {"hold_out_mae": candidate.mean_mae(), "families": _means(candidate)}
-    why = training.broken(candidate, lesson)
-    registry.read_artifact(artifact.path, artifact.sha256, folder=context.settings.models, version_id="candidate")
+    flaw, against = _flaw(context, lesson, candidate, version), None
+    evidence["flaw"] = flaw
+    if premise.champion is not None:
+        against = _against(context, lesson, candidate, premise.champion["version_id"])
+        evidence |= {"champion": premise.version_id} | {
+            key: value
+            for key, value in asdict(against).items()
+            if value == value  # JSON knows no NaN
+        }
+    must_win = _must_win(lesson, candidate, premise)
+    return guard.verdict(lesson.target.policy, flaw=flaw, against=against, must_win=must_win), evidence
+
+
+def _flaw(context: Context, lesson: Lesson, candidate: Candidate, version: Mapping[str, Any]) -> str | None:
+    """Why the candidate, as it lies in its file, must not serve."""
+    row = dict(version) | {"version_id": f"the candidate of {lesson.target.id}"}
     try:
-        present = registry.champion(context.warehouse, lesson.target.id)
-    except NoChampion:
-        return why, evidence, None
-    issued = context.warehouse.ask(
-        "issued_errors",
+        model = registry.load(row, folder=context.settings.models)
+    except ArtifactDamaged as error:
+        return str(error)
+    return comparing.flaw(lesson, candidate, model)
+
+
+def _against(context: Context, lesson: Lesson, candidate: Candidate, champion: str) -> Duel:
+    errors = context.warehouse.ask(
+        "champion_errors",
         target=lesson.target.id,
-        version_id=present["version_id"],
+        version_id=champion,
         first=pd.Timestamp(lesson.test_from, tz="UTC"),
         last=context.now,
     )
-    duel = training.challenge(lesson, candidate.family, issued, jobs=JOBS)
-    evidence |= {"champion": present["version_id"]} | {
-        key: value
-        for key, value in asdict(duel).items()
-        if value == value  # JSON knows no NaN
-    }
-    if why is None and duel.clearly_worse:
-        why = (
-            f"clearly worse: MAE {duel.candidate_mae:,.1f} against the champion's {duel.champion_mae:,.1f} "
-            f"on {duel.n} common origins"
-        )
-    return why, evidence, present["version_id"]
+    return comparing.challenge(lesson, candidate, errors, cores=context.settings.cores)
 
 
-def _version(context: Context, lesson: Lesson, candidate: Candidate, artifact: registry.Artifact) -> dict[str, Any]:
+def _must_win(lesson: Lesson, candidate: Candidate, premise: Premise) -> str | None:
+    """Why the candidate has to win: it is, but for a few days of data, what somebody rolled back from."""
+    left = premise.rolled_back_from
+    if left is None:
+        return None
+    fresh = pd.Timestamp(lesson.built.batch.origins[-1], tz="UTC") - left["trained_to"]
+    again = left["family"] == candidate.family.name and fresh < NEW_DATA
+    if left["data_hash"] != lesson.data_hash and not again:
+        return None
+    return f"{left['version_id']} was rolled back and this is the same again"
+
+
+def _version(context: Context, lesson: Lesson, candidate: Candidate, artifact: Artifact, depth: str) -> dict[str, Any]:
     origins = lesson.built.batch.origins
     own = candidate.scores[candidate.scores.family == candidate.family.name]
     return {
@@ -134,8 +204,13 @@ def _version(context: Context, lesson: Lesson, candidate: Candidate, artifact: r
         "trained_to": pd.Timestamp(origins[-1], tz="UTC"),
         "data_hash": lesson.data_hash,
         "n_rows": len(origins),
-        "feature_set": features.feature_set(),
-        "params": {"hold_out_days": training.HOLD_OUT.days, "families": list(_means(candidate))},
+        "feature_set": features.feature_set(lesson.target.inputs),
+        "params": {
+            "hold_out_days": training.HOLD_OUT.days,
+            "families": list(_means(candidate)),
+            "depth": depth,
+            "seconds": candidate.seconds,
+        },
         "metrics": {
             "mae": candidate.mean_mae(),
             "mae_by_horizon": own["mae"].tolist(),
@@ -143,14 +218,19 @@ def _version(context: Context, lesson: Lesson, candidate: Candidate, artifact: r
             "mape": float(own["mape"].mean()),
             "n": int(own["n"].min()),
         },
-        "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES}
-        | {"python": platform.python_version()},
+        "libraries": _libraries(),
         "code_commit": _commit(),
         "artifact": artifact.path,
         "sha256": artifact.sha256,
         "seed": training.SEED,
         "run_id": context.run_id,
     }
+
+
+def _libraries() -> dict[str, str]:
+    """Versions of what a model depends on and is installed."""
+    installed = {one.metadata["Name"]: one.version for one in importlib.metadata.distributions()}
+    return {name: installed[name] for name in LIBRARIES if name in installed} | {"python": platform.python_version()}
 
 
 def _means(candidate: Candidate) -> dict[str, float]:

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
+STEADY = ("load", "generation")
+SPIKY = ("price", "spread")
+ANY_KIND = (*STEADY, *SPIKY)
 
 
 @dataclass(frozen=True)
@@ -46,12 +50,14 @@ class Batch:
 class Family(Protocol):
     """One kind of model. Declared as the module constant FAMILY; deterministic under `seed`.
 
-    `candidate` is False for a yardstick: scored beside the others, never promoted. `members` names the
-    families whose forecasts this one is the equal mean of.
+    `candidate` is False for a yardstick: scored beside the others, never promoted. `kinds` are the kinds of
+    target it suits (markets.TARGET_KINDS). `members` names the families whose forecasts this one is the
+    equal mean of.
     """
 
     name: str
     candidate: bool
+    kinds: tuple[str, ...]
     members: tuple[str, ...]
 
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
@@ -62,6 +68,17 @@ class Family(Protocol):
 
     def predict(self, state: dict[str, Any], batch: Batch) -> Floats:
         """Point forecasts (n, H) in the target's unit; NaN where an input is missing."""
+
+
+@runtime_checkable
+class Incremental(Protocol):
+    """A family that can learn further rows without seeing the old ones again."""
+
+    def update(self, state: dict[str, Any], batch: Batch, actual: Floats) -> dict[str, Any]:
+        """A new state that has also learned (n, H) `actual` of `batch`; `state` is left as it was.
+
+        Pairs no newer than what a horizon has learned already are passed over, so overlapping calls do no harm.
+        """
 
 
 def equal_mean(forecasts: Sequence[Floats]) -> Floats:

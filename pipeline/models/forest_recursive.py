@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
 from pipeline.errors import NotEnoughData
-from pipeline.models.base import Batch, Floats
+from pipeline.models.base import ANY_KIND, Batch, Floats
 
 LAGS = (*range(1, 25), 48, 72, 168)
 CALENDAR = ("local_hour", "weekday", "holiday", "eve", "after", "bridge", "annual_sin_1", "annual_cos_1")
@@ -23,6 +23,7 @@ class ForestRecursive:
 
     name = "forest_recursive"
     candidate = False
+    kinds: tuple[str, ...] = ANY_KIND
     members: tuple[str, ...] = ()
 
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.models.base import Batch, Floats
+from pipeline.models.base import ANY_KIND, Batch, Floats
 
 
 class Naive:
@@ -10,6 +10,7 @@ class Naive:
 
     name = "naive"
     candidate = True
+    kinds: tuple[str, ...] = ANY_KIND
     members: tuple[str, ...] = ()
 
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:

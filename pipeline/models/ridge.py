@@ -5,63 +5,89 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import NotEnoughData
-from pipeline.models.base import Batch, Floats
-from pipeline.models.threads import one_thread
-
-ALPHA = 10.0
-MINIMUM_ROWS = 14
-"""Fewest days an hour needs for a model of its own."""
+from pipeline.models import direct
+from pipeline.models.base import STEADY, Batch, Floats
+from pipeline.models.hourly import MINIMUM_ROWS, Moments, line, solve
 
 
 class Ridge:
-    """Hoerl & Kennard (1970) on standardised features; the target is y[T+h] - y[T].
+    """Hoerl & Kennard (1970), see hourly.solve; the target is y[T+h] - y[T].
 
-    State, plain arrays: `columns` the feature names; `weights` (H, 24, p) in feature units, `offset` (H, 24);
-    an hour of day too rare in training keeps NaN and predicts NaN.
+    State, plain arrays: `weights` (H, 24, p) in feature units, `offset` (H, 24), NaN for an hour of day too
+    rare in training, which predicts NaN; for `update` also `centre`, `count`, `first` and the upper triangles
+    `second` of each horizon's Moments, `until` (H,) the newest origin learned and `season`, whether annual
+    columns are used.
     """
 
     name = "ridge"
     candidate = True
+    kinds: tuple[str, ...] = STEADY
     members: tuple[str, ...] = ()
 
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
         """See Family.fit; rows with a NaN are left out. Raises NotEnoughData when no hour has enough days."""
-        horizons, columns = actual.shape[1], len(batch.shared_names) + len(batch.target_names)
-        weights, offset = np.full((horizons, 24, columns), np.nan), np.full((horizons, 24), np.nan)
-        for h in range(horizons):
-            rows = np.concatenate([batch.shared, batch.target[:, h]], axis=1)
-            change = actual[:, h] - batch.level
-            complete = ~(np.isnan(change) | np.isnan(rows).any(axis=1))
-            for hour in range(24):
-                keep = np.flatnonzero(complete & (batch.local_hour[:, h] == hour))
-                if len(keep) >= MINIMUM_ROWS:
-                    weights[h, hour], offset[h, hour] = _solve(rows[keep], change[keep])
-        if np.isnan(offset).all():
+        lesson = direct.fit_span(batch, actual)
+        change = actual - batch.level[:, None]
+        moments = [_moments(lesson, change, h) for h in range(actual.shape[1])]
+        if max(one.count.max() for one in moments) < MINIMUM_ROWS:
             raise NotEnoughData(f"ridge needs {MINIMUM_ROWS} complete days of at least one hour; give it more history.")
-        return {"columns": list(batch.shared_names + batch.target_names), "weights": weights, "offset": offset}
+        until = np.array([_newest(batch, change[:, h]) for h in range(actual.shape[1])])
+        return _state(moments, until, season=lesson is batch)
 
     def predict(self, state: dict[str, Any], batch: Batch) -> Floats:
         """See Family.predict."""
-        split = len(batch.shared_names)
         forecast = np.empty(batch.naive.shape)
         for h in range(batch.naive.shape[1]):
-            weights = state["weights"][h][batch.local_hour[:, h]]
-            # einsum, not @: BLAS may round one row otherwise than the same row among many.
-            change = np.einsum("ij,ij->i", batch.shared, weights[:, :split])
-            change += np.einsum("ij,ij->i", batch.target[:, h], weights[:, split:])
-            forecast[:, h] = batch.level + change + state["offset"][h][batch.local_hour[:, h]]
+            hour = batch.local_hour[:, h]
+            change = line(state["weights"][h], state["offset"][h], direct.rows(batch, h), hour)
+            forecast[:, h] = batch.level + change
         return forecast
 
+    def update(self, state: dict[str, Any], batch: Batch, actual: Floats) -> dict[str, Any]:
+        """See Incremental.update: the weights of a fit on everything, to rounding, by adding up sums."""
+        lesson = batch if state["season"] else direct.without_season(batch)
+        change = actual - batch.level[:, None]
+        change[batch.origins[:, None] <= state["until"]] = np.nan
+        moments, until = [], state["until"].copy()
+        for h in range(actual.shape[1]):
+            old = _stored(state, h)
+            moments.append(old.plus(_moments(lesson, change, h, old.centre)))
+            until[h] = max(until[h], _newest(batch, change[:, h]))
+        return _state(moments, until, season=state["season"])
 
-def _solve(rows: Floats, change: Floats) -> tuple[Floats, float]:
-    mean, spread = rows.mean(axis=0), rows.std(axis=0)
-    spread[spread <= 1e-9 * np.maximum(1.0, np.abs(mean))] = np.inf
-    scaled = (rows - mean) / spread
-    with one_thread("blas"):
-        gram = scaled.T @ scaled
-        gram[np.diag_indices_from(gram)] += ALPHA
-        weights: Floats = np.linalg.solve(gram, scaled.T @ (change - change.mean())) / spread
-    return weights, float(change.mean() - mean @ weights)
+
+def _moments(batch: Batch, change: Floats, h: int, centre: Floats | None = None) -> Moments:
+    return Moments.of(direct.rows(batch, h), change[:, h], batch.local_hour[:, h], centre)
+
+
+def _newest(batch: Batch, change: Floats) -> np.datetime64:
+    known = batch.origins[~np.isnan(change)]
+    newest: np.datetime64 = known.max() if len(known) else np.datetime64(0, "h")
+    return newest
+
+
+def _state(moments: list[Moments], until: Any, *, season: bool) -> dict[str, Any]:
+    lines = [solve(one) for one in moments]
+    upper = np.triu_indices(len(moments[0].centre))
+    return {
+        "weights": np.stack([one.weights for one in lines]),
+        "offset": np.stack([one.offset for one in lines]),
+        "centre": np.stack([one.centre for one in moments]),
+        "count": np.stack([one.count for one in moments]),
+        "first": np.stack([one.first for one in moments]),
+        "second": np.stack([one.second[:, upper[0], upper[1]] for one in moments]),
+        "until": until,
+        "season": season,
+    }
+
+
+def _stored(state: dict[str, Any], h: int) -> Moments:
+    width = state["centre"].shape[1]
+    upper = np.triu_indices(width)
+    second = np.zeros((len(state["count"][h]), width, width))
+    second[:, upper[0], upper[1]] = state["second"][h]
+    second[:, upper[1], upper[0]] = state["second"][h]
+    return Moments(state["centre"][h], state["count"][h], state["first"][h], second)
 
 
 FAMILY = Ridge()

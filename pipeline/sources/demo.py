@@ -40,6 +40,10 @@ METER_MW = 25.0
 # Local times on the day before at which a day's values are published.
 FORECAST_AT = timedelta(hours=9, minutes=30)
 PRICE_AT = timedelta(hours=13, minutes=15)
+# Weather models run at these steps of UTC and are out this much later; an hour's last forecast is from
+# before LAST_WORD, so that it is known when the hour is six hours ahead.
+RUN_EVERY, RUN_TAKES, LAST_WORD = timedelta(hours=6), timedelta(hours=1), timedelta(hours=6)
+RUN_ERROR = 0.05
 
 
 class Demo:
@@ -84,6 +88,17 @@ def temperature(times: pd.DatetimeIndex) -> Floats:
     return np.asarray(np.round(shape + weather, 1), dtype=np.float64)
 
 
+def temperature_forecast(times: pd.DatetimeIndex, runs: pd.DatetimeIndex) -> Floats:
+    """Temperature at `times` (UTC) as the weather model that started at `runs` saw it coming.
+
+    The error has a standard deviation of RUN_ERROR degrees for each hour of lead, half of its variance
+    from the hour, half from the run.
+    """
+    lead = (_seconds(times) - _seconds(runs)) / HOUR_S
+    error = _noise(_seconds(times), 9.0, 51) + _gauss(_seconds(runs) / HOUR_S, 52)
+    return np.asarray(np.round(temperature(times) + RUN_ERROR * lead * error / np.sqrt(2.0), 1), dtype=np.float64)
+
+
 def price(times: pd.DatetimeIndex) -> Floats:
     """Day-ahead price in EUR/MWh of the hours that start at `times` (UTC)."""
     scarcity = (operator_forecast(times) - 28_000.0) / 6_000.0
@@ -97,19 +112,31 @@ SHAPES: dict[str, tuple[Callable[[pd.DatetimeIndex], Floats], timedelta | None]]
     "temperature": (temperature, None),
     "price": (price, PRICE_AT),
 }
+RUNS = "temperature_forecast"
 
 
 def _points(series: Series, window: Window, now: datetime) -> pd.DataFrame:
     key = series.keys.get(Demo.name, "")
-    if key not in SHAPES:
-        raise BadRequest(f"{series.id}: the demo market has no {key!r}; use one of {', '.join(SHAPES)}.")
-    shape, published = SHAPES[key]
+    if key not in (*SHAPES, RUNS):
+        raise BadRequest(f"{series.id}: the demo market has no {key!r}; use one of {', '.join((*SHAPES, RUNS))}.")
     start = pd.Timestamp(window.start).ceil(series.cadence)
     times = pd.date_range(start, window.end, freq=series.cadence, inclusive="left").as_unit("us")
-    made_at = times + series.cadence + series.delay if published is None else _day_before(times, published)
+    if key == RUNS:
+        runs = _newest_runs(times, pd.Timestamp(now))
+        made_at, values = runs + RUN_TAKES, temperature_forecast(times, runs)
+    else:
+        shape, published = SHAPES[key]
+        made_at = times + series.cadence + series.delay if published is None else _day_before(times, published)
+        values = shape(times)
     known = made_at <= pd.Timestamp(now)
-    frame = {"series": series.id, "valid_at": times[known], "value": shape(times[known]), "made_at": made_at[known]}
+    frame = {"series": series.id, "valid_at": times[known], "value": values[known], "made_at": made_at[known]}
     return pd.DataFrame(frame, columns=list(POINT_COLUMNS))
+
+
+def _newest_runs(times: pd.DatetimeIndex, now: pd.Timestamp) -> pd.DatetimeIndex:
+    """When the newest run started that is out and is from before each hour's last word."""
+    latest = times - LAST_WORD
+    return (latest.where(latest <= now, now) - RUN_TAKES).floor(RUN_EVERY).as_unit("us")
 
 
 def _day_before(times: pd.DatetimeIndex, clock: timedelta) -> pd.DatetimeIndex:

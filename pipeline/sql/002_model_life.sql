@@ -23,3 +23,15 @@ CREATE TABLE retirements (
 CREATE VIEW issued_latest AS
 SELECT * FROM predictions WHERE issuer IN ('sextant', 'reissue')
 QUALIFY row_number() OVER (PARTITION BY target, origin, horizon ORDER BY made_at DESC, issuer = 'reissue' DESC) = 1;
+
+-- How the bands did, of every forecast that has them. winkler is the interval score of the 80 % band, pit where
+-- the actual lies in the forecast distribution: 0 below p05, 1 above p95, straight lines between the quantiles.
+ALTER TABLE accuracy ADD COLUMN in_band90 BOOLEAN;
+ALTER TABLE accuracy ADD COLUMN width DOUBLE;
+ALTER TABLE accuracy ADD COLUMN winkler DOUBLE;
+ALTER TABLE accuracy ADD COLUMN pit DOUBLE;
+
+CREATE OR REPLACE VIEW accuracy_latest AS
+SELECT * FROM accuracy
+QUALIFY row_number() OVER (
+    PARTITION BY target, origin, horizon, issuer, version_id ORDER BY actual_known_at DESC, scored_at DESC) = 1;

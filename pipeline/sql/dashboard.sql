@@ -14,13 +14,16 @@ WITH sextant AS (
     SELECT * FROM issued_latest WHERE target = $target),
 newest AS (SELECT max(origin) AS origin FROM sextant),
 before AS (SELECT max(origin) AS origin FROM sextant WHERE origin < (SELECT origin FROM newest))
-SELECT s.horizon, s.valid_at, s.origin, s.made_at, s.mode, s.status, s.reason, s.version_id,
+SELECT s.horizon, s.valid_at, s.origin, s.made_at, s.mode, s.status, s.reason, s.version_id, s.issuer,
+       first.made_at AS first_made_at, first.version_id AS first_version_id,
        s.p05, s.p10, s.p50, s.p90, s.p95, s.p50 - b.p50 AS change,
        o.p50 AS operator, f.as_of, f.stale_hours, f.filled_hours
 FROM sextant s
 LEFT JOIN sextant b ON b.valid_at = s.valid_at AND b.origin = (SELECT origin FROM before)
 LEFT JOIN predictions o
     ON o.target = s.target AND o.origin = s.origin AND o.horizon = s.horizon AND o.issuer = 'operator'
+LEFT JOIN predictions first
+    ON first.target = s.target AND first.origin = s.origin AND first.horizon = s.horizon AND first.issuer = 'sextant'
 LEFT JOIN features f ON f.target = s.target AND f.origin = s.origin AND f.horizon = s.horizon
 WHERE s.origin = (SELECT origin FROM newest)
 ORDER BY s.horizon;
@@ -53,8 +56,11 @@ ORDER BY p.valid_at;
 
 -- name: page_accuracy
 -- One row a horizon and issuer, over the hours that every issuer of the window forecast and that are scored.
-WITH scored AS (
-    SELECT * FROM accuracy_latest
+-- Hours within declared events, $firsts to $lasts, are left out.
+WITH declared AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last),
+scored AS (
+    SELECT * FROM accuracy_latest s
+    ANTI JOIN declared d ON s.valid_at + INTERVAL 1 HOUR > d.first AND s.valid_at < d.last
     WHERE target = $target AND origin >= $since AND origin < $until AND issuer IN ('sextant', 'naive', 'operator')),
 common AS (
     SELECT origin, horizon FROM scored GROUP BY origin, horizon
@@ -71,8 +77,10 @@ ORDER BY m.horizon, list_position(['sextant', 'naive', 'operator'], m.issuer);
 
 -- name: page_accuracy_by_day
 -- One row a local day and issuer over the same common hours, all horizons together.
-WITH scored AS (
-    SELECT * FROM accuracy_latest
+WITH declared AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last),
+scored AS (
+    SELECT * FROM accuracy_latest s
+    ANTI JOIN declared d ON s.valid_at + INTERVAL 1 HOUR > d.first AND s.valid_at < d.last
     WHERE target = $target AND origin >= $since AND origin < $until AND issuer IN ('sextant', 'naive', 'operator')),
 common AS (
     SELECT origin, horizon FROM scored GROUP BY origin, horizon
@@ -82,9 +90,49 @@ SELECT timezone($zone, valid_at)::DATE::VARCHAR AS day, issuer, count(*) AS n,
 FROM scored JOIN common USING (origin, horizon)
 GROUP BY ALL ORDER BY day, issuer;
 
+-- name: page_errors
+-- The errors behind page_accuracy, one row a forecast, in time order.
+WITH declared AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last),
+scored AS (
+    SELECT * FROM accuracy_latest s
+    ANTI JOIN declared d ON s.valid_at + INTERVAL 1 HOUR > d.first AND s.valid_at < d.last
+    WHERE target = $target AND origin >= $since AND origin < $until AND issuer IN ('sextant', 'naive', 'operator')),
+common AS (
+    SELECT origin, horizon FROM scored GROUP BY origin, horizon
+    HAVING count(DISTINCT issuer) = (SELECT count(DISTINCT issuer) FROM scored))
+SELECT origin, horizon, issuer, error FROM scored JOIN common USING (origin, horizon) ORDER BY origin, horizon, issuer;
+
+-- name: page_declared
+-- How many scored hours of the window each declared event takes out.
+WITH declared AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last)
+SELECT d.first, count(DISTINCT s.valid_at) AS n
+FROM declared d JOIN accuracy_latest s ON s.valid_at + INTERVAL 1 HOUR > d.first AND s.valid_at < d.last
+WHERE s.target = $target AND s.origin >= $since AND s.origin < $until AND s.issuer = 'sextant'
+GROUP BY d.first ORDER BY d.first;
+
+-- name: page_calibration
+-- How the issued bands did, one row a horizon (hour is NULL) and one a local hour of day (horizon is NULL).
+WITH declared AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last)
+SELECT horizon, hour(timezone($zone, valid_at)) AS hour, count(*) AS n, avg(in_band::DOUBLE) AS inside80,
+       avg(in_band90::DOUBLE) AS inside90, avg(width) AS width, avg(winkler) AS winkler
+FROM accuracy_latest s
+ANTI JOIN declared d ON s.valid_at + INTERVAL 1 HOUR > d.first AND s.valid_at < d.last
+WHERE target = $target AND origin >= $since AND origin < $until AND issuer = 'sextant' AND in_band IS NOT NULL
+GROUP BY GROUPING SETS ((horizon), (hour)) ORDER BY horizon NULLS LAST, hour;
+
+-- name: page_pit
+-- In which tenth of its forecast distribution each actual lay; 10 % in each is right.
+WITH declared AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last)
+SELECT least(floor(10 * pit), 9)::BIGINT AS tenth, count(*) AS n, count(*) / sum(count(*)) OVER () AS share
+FROM accuracy_latest s
+ANTI JOIN declared d ON s.valid_at + INTERVAL 1 HOUR > d.first AND s.valid_at < d.last
+WHERE target = $target AND origin >= $since AND origin < $until AND issuer = 'sextant' AND pit IS NOT NULL
+GROUP BY tenth ORDER BY tenth;
+
 -- name: page_issues
 -- How many issues of the window were made live, replayed, fell back or were withheld.
 SELECT count(DISTINCT origin) AS n, count(DISTINCT origin) FILTER (mode = 'replay') AS replayed,
+       count(DISTINCT origin) FILTER (status = 'reduced') AS reduced,
        count(DISTINCT origin) FILTER (status = 'fallback') AS fallback,
        count(DISTINCT origin) FILTER (status = 'withheld') AS withheld
 FROM predictions WHERE target = $target AND issuer = 'sextant' AND origin >= $since AND origin < $until;
@@ -125,38 +173,84 @@ SELECT series, source, newest_at, received_at, n, asked_at, outcome, message, n_
 FROM asked FULL JOIN stored USING (series) ORDER BY series;
 
 -- name: page_versions
--- Versions of a target, newest first; `mae` is the backtest's mean over the horizons, as the train job has it.
+-- Versions of a target, newest first; `mae` is the backtest's mean over the horizons, as the train job has it,
+-- `live_mae` that of its own forecasts since $since, issued or in shadow.
 WITH scores AS (
     SELECT run_id, family, avg(mae) AS mae, avg(coverage) AS coverage
-    FROM backtests WHERE target = $target AND kind = 'hold_out' AND slice = 'all' GROUP BY run_id, family)
-SELECT v.version_id, v.version_id = c.version_id AS is_champion, v.family, v.created_at, v.trained_from, v.trained_to,
-       v.n_rows, s.mae, s.coverage, v.data_hash, v.code_commit, v.sha256, v.feature_set, v.seed, v.run_id,
-       v.params::VARCHAR AS params, v.libraries::VARCHAR AS libraries, v.metrics::VARCHAR AS metrics
+    FROM backtests WHERE target = $target AND kind = 'hold_out' AND slice = 'all' GROUP BY run_id, family),
+own AS (
+    SELECT version_id, origin, error, issuer = 'shadow' AS in_shadow FROM accuracy_latest
+    WHERE target = $target AND origin >= $since AND issuer IN ('sextant', 'reissue', 'shadow')
+      AND status IN ('ok', 'reduced')
+    QUALIFY row_number() OVER (PARTITION BY version_id, origin, horizon ORDER BY issuer = 'shadow', issuer = 'reissue') = 1),
+live AS (
+    SELECT version_id, avg(abs(error)) AS live_mae, count(DISTINCT origin) AS live_n,
+           count(DISTINCT origin) FILTER (in_shadow) AS shadow_n
+    FROM own GROUP BY version_id),
+reigns AS (SELECT DISTINCT version_id FROM promotions WHERE target = $target AND outcome = 'promoted')
+SELECT v.version_id, v.version_id = c.version_id AS is_champion, g.version_id IS NOT NULL AS was_champion,
+       v.family, v.created_at, v.trained_from, v.trained_to, v.n_rows, s.mae, s.coverage,
+       l.live_mae, l.live_n, l.shadow_n, r.retired_at, r.reason AS retired_why,
+       v.data_hash, v.code_commit, v.sha256
 FROM model_versions v
 LEFT JOIN scores s ON s.run_id = v.run_id AND s.family = v.family
+LEFT JOIN live l USING (version_id)
+LEFT JOIN reigns g USING (version_id)
+LEFT JOIN retirements r USING (version_id)
 LEFT JOIN champions c ON c.target = v.target
 WHERE v.target = $target
 ORDER BY v.created_at DESC, v.version_id DESC;
 
 -- name: page_promotions
-SELECT decided_at, kind, outcome, version_id, previous_version_id, actor, reason, run_id
+SELECT decided_at, kind, outcome, version_id, previous_version_id, actor, reason, run_id, evidence::VARCHAR AS evidence
 FROM promotions WHERE target = $target ORDER BY number DESC LIMIT $n;
 
+-- name: page_waiting
+-- Candidates that wait for a person, newest first: last judged so, and after the last change of champion.
+WITH judged AS (
+    SELECT * FROM promotions WHERE target = $target
+    QUALIFY row_number() OVER (PARTITION BY version_id ORDER BY number DESC) = 1)
+SELECT j.version_id, v.family, j.decided_at, j.reason, j.evidence::VARCHAR AS evidence
+FROM judged j JOIN model_versions v USING (version_id)
+ANTI JOIN retirements USING (version_id)
+WHERE j.outcome = 'waiting' AND j.number > coalesce(
+    (SELECT max(number) FROM promotions WHERE target = $target AND outcome = 'promoted'), 0)
+ORDER BY j.number DESC;
+
+-- name: page_drift
+-- The newest check of a target: what drifted first, then the largest effects.
+WITH newest AS (SELECT arg_max(run_id, checked_at) AS run_id FROM drift WHERE target = $target)
+SELECT kind, subject, drifted, effect, psi, ks, p_value, p_adjusted, n, n_reference, window_start, window_end, checked_at
+FROM drift WHERE target = $target AND run_id = (SELECT run_id FROM newest)
+ORDER BY drifted DESC, effect DESC NULLS LAST, kind, subject;
+
 -- name: page_backtest
--- The newest backtest of a target: one row a family and horizon.
-WITH newest AS (SELECT arg_max(run_id, scored_at) AS run_id FROM backtests WHERE target = $target AND kind = 'hold_out')
+-- The newest comparison of families on a hold-out: one row a family and horizon.
+WITH newest AS (
+    SELECT run_id FROM backtests WHERE target = $target AND kind = 'hold_out' GROUP BY run_id
+    ORDER BY count(DISTINCT family) > 1 DESC, max(scored_at) DESC LIMIT 1)
 SELECT family, horizon, n, mae, rmse, mape, bias, mase, pinball_loss, coverage, window_start, window_end, scored_at
 FROM backtests WHERE target = $target AND slice = 'all' AND run_id = (SELECT run_id FROM newest)
 ORDER BY family, horizon;
 
 -- name: page_families
--- The newest backtest, mean over the horizons, best first.
-WITH newest AS (SELECT arg_max(run_id, scored_at) AS run_id FROM backtests WHERE target = $target AND kind = 'hold_out')
+-- The same, mean over the horizons, best first.
+WITH newest AS (
+    SELECT run_id FROM backtests WHERE target = $target AND kind = 'hold_out' GROUP BY run_id
+    ORDER BY count(DISTINCT family) > 1 DESC, max(scored_at) DESC LIMIT 1)
 SELECT family, min(n) AS n, avg(mae) AS mae, sqrt(avg(rmse ** 2)) AS rmse, avg(bias) AS bias, avg(mase) AS mase,
        avg(coverage) AS coverage,
        min(window_start) AS window_start, max(window_end) AS window_end
 FROM backtests WHERE target = $target AND slice = 'all' AND run_id = (SELECT run_id FROM newest)
 GROUP BY family ORDER BY mae;
+
+-- name: page_slices
+-- The newest backtest on demand: one row a family and slice, over all horizons together but for the slices T+1..T+6.
+WITH newest AS (SELECT arg_max(run_id, scored_at) AS run_id FROM backtests WHERE target = $target AND kind = 'backtest')
+SELECT family, if(horizon = 0, slice, 'T+' || horizon) AS slice, n, mae, mae_se, bias, mase, coverage,
+       skill_naive, skill_naive_se, skill_operator, skill_operator_se, p_value, window_start, window_end, scored_at
+FROM backtests WHERE target = $target AND kind = 'backtest' AND run_id = (SELECT run_id FROM newest)
+ORDER BY slice, mae;
 
 -- name: page_training
 -- The newest training run and the version of this target it made, if any.

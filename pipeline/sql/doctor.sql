@@ -37,6 +37,11 @@ SELECT count(*) AS n FROM (
     SELECT target, origin FROM predictions WHERE issuer = 'sextant'
     GROUP BY target, origin HAVING count(*) <> 6 OR count(DISTINCT version_id) <> 1);
 
+-- name: incomplete_others
+SELECT count(*) AS n FROM (
+    SELECT target, origin FROM predictions WHERE issuer IN ('reissue', 'shadow')
+    GROUP BY target, origin, issuer, version_id HAVING count(*) <> 6);
+
 -- name: crossing_quantiles
 SELECT count(*) AS n FROM predictions WHERE NOT (p05 <= p10 AND p10 <= p50 AND p50 <= p90 AND p90 <= p95);
 

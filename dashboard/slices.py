@@ -1,0 +1,81 @@
+"""Newest backtest on demand -> families compared by horizon, type of day and hour of day."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import charts, formats, ui
+from dashboard.formats import BAND
+from dashboard.ui import Frame
+
+KINDS = {"Horizons": r"T\+\d|all", "Types of day": "day=.*|peak|all", "Hours of day": r"hour=\d\d"}
+DAYS = ("working", "peak", "saturday", "sunday", "holiday", "bridge", "clock change")
+
+
+def show(frame: Frame) -> None:
+    """A choice of slices, a chart of all families and the figures of one."""
+    st.subheader(f"Backtest in slices, MAE in {frame.unit}", anchor=False)
+    rows = frame.ask("page_slices", target=frame.target.id)
+    if rows.empty:
+        ui.empty(
+            "No backtest in slices yet",
+            "`python jobs.py backtest` forecasts the past as if it had been live and scores it by hour and day type.",
+            icon=":material/query_stats:",
+        )
+        return
+    whole = rows[rows["slice"] == "all"].sort_values("mae")
+    families = whole["family"].to_list()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        kind = st.segmented_control(
+            "Slices", list(KINDS), default="Horizons", required=True, key="slices", label_visibility="collapsed"
+        )
+        family = st.selectbox("Family", families, key="slice_family", label_visibility="collapsed", width=200)
+    shown = _named(rows[rows["slice"].str.fullmatch(KINDS[kind or "Horizons"])])
+    left, right = st.columns([2, 3], gap="medium")
+    with left, ui.panel():
+        figure = charts.families(shown[shown["name"] != "all"], palette=frame.palette, best=family)
+        ui.draw(figure, key="slices_chart", alt="Backtest MAE by slice for each family")
+    with right, ui.panel():
+        _table(frame, shown[shown["family"] == family], family)
+        _basis(frame, whole)
+
+
+def _named(rows: pd.DataFrame) -> pd.DataFrame:
+    """With the slice as a reader names it, in a reader's order."""
+    name = rows["slice"].str.removeprefix("day=").str.removeprefix("hour=").str.replace("_", " ")
+    rank = name.map({day: place for place, day in enumerate(DAYS)}).fillna(-1)
+    return rows.assign(name=name, rank=rank).sort_values(["rank", "name"])
+
+
+def _table(frame: Frame, rows: pd.DataFrame, family: str) -> None:
+    number = f"%,.{max(1, frame.digits)}f"
+
+    def share(value: Any, doubt: Any) -> str:
+        return formats.NONE if pd.isna(value) else f"{formats.percent(value)} ± {formats.number(100 * doubt, 1)}"
+
+    table = rows.assign(
+        naive=[share(row.skill_naive, row.skill_naive_se) for row in rows.itertuples()],
+        operator=[share(row.skill_operator, row.skill_operator_se) for row in rows.itertuples()],
+        coverage=[formats.percent(value) for value in rows["coverage"]],
+    )
+    columns = {
+        "name": st.column_config.TextColumn("Slice", pinned=True),
+        "n": st.column_config.NumberColumn("n", format="%,d"),
+        "mae": st.column_config.NumberColumn(f"MAE, {frame.unit}", format=number),
+        "mae_se": st.column_config.NumberColumn("±", format=number, help="Standard error of the MAE"),
+        "bias": st.column_config.NumberColumn("Bias", format=number),
+        "naive": st.column_config.TextColumn("Better than naive", alignment="right"),
+        "operator": st.column_config.TextColumn("Better than operator", alignment="right"),
+        "coverage": st.column_config.TextColumn(f"In {BAND}", alignment="right"),
+    }
+    ui.table(table, columns, colours=frame.palette, rows=8, alt=f"Backtest of {family} by slice")
+
+
+def _basis(frame: Frame, whole: pd.DataFrame) -> None:
+    first, last = whole["window_start"].min(), whole["window_end"].max()
+    st.caption(
+        f"Strict rolling origin, {formats.date(first, frame.zone)} to {formats.date(last, frame.zone)}, on common "
+        f"issue times; scored {formats.stamp(whole['scored_at'].max(), frame.zone)} {frame.clock}. ± is one standard "
+        "error and allows for neighbouring hours erring alike. Peak: 08 to 20 on working days, local."
+    )

@@ -1,0 +1,137 @@
+"""A version that may become champion -> its recent error and its next six hours, beside the champion's."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline import features, registry
+from pipeline.discovery import discover
+from pipeline.errors import ModelError
+from pipeline.markets import Target
+from pipeline.models.base import Floats
+from pipeline.registry import Model, Pool
+from pipeline.warehouse import Session, Warehouse
+
+DAYS = (7, 30)
+BASES = ("as issued", "shadow", "backtest")
+KEY = ["origin", "horizon"]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What is known before a champion changes.
+
+    errors: one row per window and version: days, version_id, role (candidate or champion), basis, n (common
+    origins), mae in the target's unit. A basis is "as issued", "shadow" or "backtest", or several joined by " + ".
+    forecasts: the newest origin's six hours of both: version_id, role, basis, origin, horizon, valid_at, p10, p50,
+    p90; basis "computed" has no band.
+    """
+
+    errors: pd.DataFrame
+    forecasts: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _Side:
+    role: str
+    version_id: str
+    as_of: pd.Timestamp
+    model: Model | None
+
+
+def preview(warehouse: Warehouse, models: Path, target: Target, version_id: str, *, now: datetime) -> Preview:
+    """Compare `version_id` with the champion on what both forecast in the last DAYS, hour by hour.
+
+    Each hour counts by the best that is known of it: what was issued, what was forecast in shadow, what the stored
+    model makes of the row of an issue it had not learned from, or its hold-out. Raises ModelError when the version
+    cannot be loaded, NoChampion; a champion that cannot be loaded is judged by what it issued.
+    """
+    candidate = registry.load(registry.version(warehouse, target.id, version_id), folder=models)
+    row = registry.champion(warehouse, target.id)
+    sides = [_Side("candidate", version_id, candidate.as_of, candidate), _champion(row, models)]
+    with warehouse.read() as session:
+        rows = session.ask(
+            "feature_rows",
+            target=target.id,
+            feature_set=features.feature_set(target.inputs),
+            since=now - timedelta(days=max(DAYS)),
+        )
+        issued = session.ask("live_forecasts", target=target.id, versions=[side.version_id for side in sides])
+        live = [_live(session, target, side, now) for side in sides]
+    points = {side.version_id: _points(side, target, rows) for side in sides}
+    errors = [_errors(side, own, points[side.version_id]) for side, own in zip(sides, live, strict=True)]
+    forecasts = [_forecast(side, issued, points[side.version_id]) for side in sides]
+    return Preview(pd.DataFrame(_windows(sides, errors, now)), pd.concat(forecasts, ignore_index=True))
+
+
+def _champion(row: Mapping[str, Any], models: Path) -> _Side:
+    try:
+        model = registry.load(row, folder=models)
+    except ModelError:
+        model = None
+    return _Side("champion", row["version_id"], pd.Timestamp(row["as_of"]), model)
+
+
+def _live(session: Session, target: Target, side: _Side, now: datetime) -> pd.DataFrame:
+    first = now - timedelta(days=max(DAYS))
+    rows = session.ask("version_errors", target=target.id, version_id=side.version_id, first=first, last=now)
+    return rows.assign(basis=np.where(rows["issuer"] == "shadow", "shadow", "as issued"))
+
+
+def _points(side: _Side, target: Target, rows: pd.DataFrame) -> pd.DataFrame:
+    """The model's forecasts from stored rows of issues made after it was trained, with the actuals known by now."""
+    rows = rows[rows["as_of"] >= side.as_of]
+    families = discover("pipeline.models", "FAMILY")
+    if rows.empty or side.model is None or side.model.family not in families:
+        return pd.DataFrame(columns=[*KEY, "valid_at", "p50", "actual"])
+    point: Floats = families[side.model.family].predict(side.model.state, features.from_rows(rows, target.inputs).batch)
+    return rows.sort_values(KEY)[[*KEY, "valid_at", "actual"]].assign(p50=point.ravel())
+
+
+def _errors(side: _Side, live: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
+    """One row per origin and horizon: error and basis, the best basis there is."""
+    parts = [live[[*KEY, "error", "basis"]]]
+    parts.append(points[KEY].assign(error=points["p50"] - points["actual"], basis="backtest"))
+    if side.model is not None:
+        parts.append(_held_out(side.model.residuals))
+    whole = pd.concat([part for part in parts if len(part)], ignore_index=True) if any(map(len, parts)) else parts[0]
+    return whole.dropna(subset=["error"]).drop_duplicates(KEY)
+
+
+def _held_out(pool: Pool) -> pd.DataFrame:
+    n, width = pool["error"].shape
+    origins = pd.to_datetime(
+        np.repeat(pool["origin"], width).astype("datetime64[h]").astype("datetime64[us]"), utc=True
+    )
+    horizon = np.tile(np.arange(1, width + 1), n)
+    return pd.DataFrame({"origin": origins, "horizon": horizon, "error": pool["error"].ravel(), "basis": "backtest"})
+
+
+def _windows(sides: list[_Side], errors: list[pd.DataFrame], now: datetime) -> Iterator[dict[str, Any]]:
+    both = errors[0].merge(errors[1], on=KEY, suffixes=("_0", "_1"))
+    for days in DAYS:
+        common = both[both["origin"] >= now - timedelta(days=days)]
+        for place, side in enumerate(sides):
+            found = set(common[f"basis_{place}"])
+            yield {
+                "days": days,
+                "version_id": side.version_id,
+                "role": side.role,
+                "basis": " + ".join(basis for basis in BASES if basis in found),
+                "n": common["origin"].nunique(),
+                "mae": float(common[f"error_{place}"].abs().mean()),
+            }
+
+
+def _forecast(side: _Side, issued: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
+    """The newest origin's six hours: as issued or in shadow, else as the model makes them now."""
+    mine = issued[issued["version_id"] == side.version_id]
+    if mine.empty:
+        mine = points[points["origin"] == points["origin"].max()].assign(p10=np.nan, p90=np.nan, basis="computed")
+    columns = ["basis", "origin", "horizon", "valid_at", "p10", "p50", "p90"]
+    return mine[columns].assign(version_id=side.version_id, role=side.role)

@@ -1,0 +1,56 @@
+"""Forecasts and actuals of one slice -> the scores of a row of table `backtests`, with their standard errors."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pipeline import metrics
+from pipeline.intervals import LEVELS
+from pipeline.models.base import Floats
+
+Band = Mapping[str, Floats]
+
+
+def scores(
+    forecast: Floats, actual: Floats, scale: float, band: Band | None, references: Mapping[str, Floats | None]
+) -> dict[str, float]:
+    """Scores of (n, H) forecasts over the pairs where both sides are known; `actual` is NaN outside the slice.
+
+    `scale` from metrics.seasonal_scale; `band` quantiles (n, H) by level, NaN where there is none yet;
+    `references` has the forecasts (n, H) of naive and operator, or None: those skills are NaN then, as is a
+    reference's own.
+    """
+    loss = np.abs(forecast - actual)
+    return {
+        "n": int(metrics.count(forecast, actual)),
+        "mae": float(metrics.mae(forecast, actual)),
+        "mae_se": metrics.standard_error(loss),
+        "rmse": float(metrics.rmse(forecast, actual)),
+        "mape": float(metrics.mape(forecast, actual)),
+        "bias": float(metrics.bias(forecast, actual)),
+        "mase": float(metrics.mase(forecast, actual, scale=scale)),
+        "pinball_loss": np.nan if band is None else _pinball_loss(band, actual),
+        "coverage": np.nan if band is None else float(metrics.coverage(band["p10"], band["p90"], actual)),
+    } | _against(forecast, actual, references)
+
+
+def _pinball_loss(band: Band, actual: Floats) -> float:
+    losses = [metrics.pinball_loss(band[name], actual, level=level) for name, level in LEVELS.items()]
+    return float(np.mean(losses))
+
+
+def _against(forecast: Floats, actual: Floats, references: Mapping[str, Floats | None]) -> dict[str, float]:
+    loss, found = np.abs(forecast - actual), {"p_value": np.nan}
+    for name, reference in references.items():
+        found |= {f"skill_{name}": np.nan, f"skill_{name}_se": np.nan}
+        if reference is None or reference is forecast:
+            continue
+        other = np.abs(reference - actual)
+        both = ~np.isnan(loss + other)
+        if not both.any():
+            continue
+        found[f"skill_{name}"] = float(metrics.skill(loss[both].mean(), other[both].mean()))
+        found[f"skill_{name}_se"] = metrics.skill_error(loss, other)
+        if name == "naive":
+            found["p_value"] = metrics.diebold_mariano(loss, other)
+    return found

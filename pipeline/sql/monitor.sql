@@ -1,0 +1,38 @@
+-- name: last_monitored
+-- When the monitor last looked, and when it last checked a target for drift.
+SELECT (SELECT max(started_at) FROM job_runs WHERE job = 'monitor' AND state = 'succeeded') AS looked_at,
+       (SELECT max(checked_at) FROM drift WHERE target = $target) AS checked_at;
+
+-- name: newest_training
+-- When the newest version of a target was made.
+SELECT max(created_at) AS created_at FROM model_versions WHERE target = $target;
+
+-- name: error_change
+-- MAE of what was issued in the last week before $until against the four weeks before it, each local hour and
+-- horizon weighted as in the last week and only those that both know; hours of declared events do not count.
+WITH events AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last),
+scored AS (
+    SELECT hour(timezone($zone, valid_at)) AS hour, horizon, abs(error) AS size, origin >= $until - INTERVAL 168 HOUR AS recent
+    FROM accuracy_latest
+    WHERE target = $target AND issuer = 'sextant' AND status IN ('ok', 'reduced')
+      AND origin < $until AND origin >= $until - INTERVAL 840 HOUR
+      AND NOT EXISTS (SELECT 1 FROM events e WHERE valid_at >= e.first AND valid_at < e.last)),
+cells AS (
+    SELECT hour, horizon, count(*) FILTER (recent) AS n, avg(size) FILTER (recent) AS mae,
+           count(*) FILTER (NOT recent) AS n_before, avg(size) FILTER (NOT recent) AS mae_before
+    FROM scored GROUP BY ALL)
+SELECT coalesce(sum(n), 0)::BIGINT AS n, coalesce(sum(n_before), 0)::BIGINT AS n_before,
+       sum(n * mae) / sum(n) AS mae, sum(n * mae_before) / sum(n) AS mae_before
+FROM cells WHERE n > 0 AND n_before > 0;
+
+-- name: issued_scores
+-- Point forecasts as issued and their errors, by the hour they are for.
+SELECT valid_at, horizon, p50, error FROM accuracy_latest
+WHERE target = $target AND issuer = 'sextant' AND status IN ('ok', 'reduced') AND list_contains($horizons, horizon)
+ORDER BY valid_at, horizon;
+
+-- name: retrain_requests
+-- Whether some training waits or runs, and how many the monitor asked for a target since $since.
+SELECT count(*) FILTER (state IN ('queued', 'running')) AS n_open,
+       count(*) FILTER (requested_by = 'monitor' AND args ->> 'target' = $target AND queued_at > $since) AS n_asked
+FROM job_runs WHERE job = 'train';
