@@ -12,10 +12,12 @@ import pytest
 from pipeline import features
 from pipeline.discovery import discover
 from pipeline.errors import ModelError
+from pipeline.exogenous import Exogenous
 from pipeline.markets import TARGET_KINDS
 from pipeline.models import boosting, direct, ensemble, hourly, ridge, ridge_asinh
 from pipeline.models.base import Batch, Floats, Incremental
 from pipeline.settings import ROOT
+from pipeline.windows import Versions
 from tests.hourly import build_at, history, hours, issued
 
 SOURCE = history("2023-01-01", 460)
@@ -118,6 +120,20 @@ def test_the_ensemble_is_the_mean_of_the_members_in_its_state() -> None:
     assert tuple(state) == ensemble.FAMILY.members
     parts = [families[name].predict(part, batch) for name, part in state.items()]
     assert ensemble.FAMILY.predict(state, batch).tobytes() == np.mean(np.stack(parts), axis=0).tobytes()
+
+
+def test_recursive_trees_follow_an_input_from_step_to_step() -> None:
+    told = Versions(SOURCE.valid_at, SOURCE.value, SOURCE.valid_at.astype("datetime64[us]") - np.timedelta64(2, "D"))
+    inputs = [Exogenous("operator", "forecast", True, told)]
+    built = features.build(SOURCE, ORIGINS, issued(ORIGINS), zone="Europe/Madrid", country="ES", inputs=inputs)
+    _, actual = lesson()
+    family, cut = discover("pipeline.models", "FAMILY")["boosting_recursive"], -240
+    errors = []
+    for batch in (built.batch, features.without_inputs(built.batch)):
+        state = family.fit(batch.rows(slice(0, cut)), actual[:cut], seed=0, jobs=2)
+        errors.append(np.nanmean(np.abs(family.predict(state, batch.rows(slice(cut, None))) - actual[cut:]), axis=0))
+    # An operator that is always right helps at every step, the last one included.
+    assert (errors[0] < 0.7 * errors[1]).all()
 
 
 def test_an_ensemble_of_a_library_that_is_gone_says_so() -> None:
