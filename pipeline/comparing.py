@@ -220,7 +220,11 @@ def _scores(forecasts: dict[str, Floats], batch: Batch, actual: Floats, *, scale
     half = len(batch) // 2
     bands = {}
     for name, point in forecasts.items():
-        calibration = intervals.calibrate(point[:half] - actual[:half], batch.local_hour[:half])
+        try:
+            calibration = intervals.calibrate(point[:half] - actual[:half], batch.local_hour[:half])
+        except NotEnoughData:
+            # Most of the first half is unknown: the family is scored without bands.
+            continue
         later = point.copy()
         later[:half] = np.nan
         bands[name] = intervals.apply(calibration, later, batch.local_hour)

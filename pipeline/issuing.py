@@ -24,6 +24,9 @@ Words = NDArray[np.object_]
 Bools = NDArray[np.bool_]
 
 
+NAIVE_UNKNOWN = "; naive has no value of last week either"
+
+
 @dataclass(frozen=True)
 class Issue:
     """Quantiles (n, H) by name, and per origin (n,): version, status and reason of what is issued."""
@@ -61,7 +64,7 @@ def issue(
         edges = _edges(built, model, recent, made, point, status)
     lost: Bools = np.asarray(status == "")
     status[lost] = np.where(possible, "fallback", "withheld")[lost]
-    reason[lost & ~possible] += "; naive has no value of last week either"
+    reason[lost & ~possible] += NAIVE_UNKNOWN
     point[lost] = np.where(possible[:, None], naive, np.nan)[lost]
     pool = None if model is None else model.naive_residuals
     edges[lost] = _naive_edges(built, pool, recent, lost & possible)[lost]

@@ -76,6 +76,8 @@ def _change(
             raise StalePremise(
                 f"{target.id}: the champion is {present} by now, not {expected}; look again and decide anew."
             )
+        if session.ask("version_by_id", version_id=version_id).retired_at.notna().any():
+            raise ModelError(f"{version_id}: its file was retired meanwhile; choose a kept version.")
         registry.decide(
             session,
             target=target.id,

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pickle
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from pipeline.warehouse import Session, Warehouse
 
 Pool = dict[str, NDArray[Any]]
 CONTENT = ("state", "reduced", "residuals", "reduced_residuals", "naive_residuals")
+
+
+UNREADABLE = (ImportError, AttributeError, LookupError, TypeError, ValueError, EOFError, pickle.UnpicklingError)
+"""What unpickling the right bytes fails with under other libraries than they were written with."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +68,23 @@ def store(content: Mapping[str, Any], *, folder: Path, name: str) -> Artifact:
 
 
 def read_artifact(artifact: str, fingerprint: str, *, folder: Path, version_id: str) -> dict[str, Any]:
-    """The stored content. Raises ArtifactDamaged, before unpickling, unless the bytes are the registered ones."""
+    """The stored content.
+
+    Raises ArtifactDamaged, before unpickling, unless the bytes are the registered ones, and ModelError when the
+    libraries that are installed cannot read them.
+    """
     try:
         content = (folder / artifact).read_bytes()
     except OSError as error:
         raise ArtifactDamaged(f"{version_id}: its file {artifact} cannot be read; roll back or retrain.") from error
     if sha256(content).hexdigest() != fingerprint:
         raise ArtifactDamaged(f"{version_id}: its file {artifact} was changed since training; roll back or retrain.")
-    loaded: dict[str, Any] = joblib.load(io.BytesIO(content))
+    try:
+        loaded: dict[str, Any] = joblib.load(io.BytesIO(content))
+    except UNREADABLE as error:
+        raise ModelError(
+            f"{version_id} was stored with other libraries ({error}); install those or retrain."
+        ) from error
     return loaded
 
 

@@ -117,12 +117,17 @@ def _model(
         row = registry.champion_at(warehouse, target.id, written)
         return row, _loaded(row, models, target), ""
     except NoChampion:
-        return {}, None, stored["reason"].iloc[0]
+        return {}, None, _excuse(stored)
     except ModelError:
         # It could not be loaded then either, if that is what the forecast says.
         if row["version_id"] not in stored["reason"].iloc[0] or stored["p10"].notna().any():
             raise
-        return {}, None, stored["reason"].iloc[0]
+        return {}, None, _excuse(stored)
+
+
+def _excuse(stored: pd.DataFrame) -> str:
+    """Why there was no model, without what issuing adds when naive has no value either."""
+    return str(stored["reason"].iloc[0]).removesuffix(issuing.NAIVE_UNKNOWN)
 
 
 def _loaded(row: Mapping[str, Any], models: Path, target: Target) -> Model:

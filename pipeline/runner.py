@@ -54,6 +54,11 @@ class Context:
     args: dict[str, Any] = field(default_factory=dict)
     say: Callable[[str], None] = lambda _line: None
     progress: Callable[..., Iterable[Any]] = _plain
+    clock: Callable[[], datetime] | None = None
+
+    def moment(self) -> datetime:
+        """Later in the run than `now`: when what took long is done."""
+        return self.now if self.clock is None else self.clock()
 
 
 @dataclass(frozen=True)
@@ -117,6 +122,7 @@ class Runner:
             args=json.loads(row["args"]),
             say=say,
             progress=self.progress,
+            clock=self.clock,
         )
         try:
             outcome = job.run(context)
@@ -195,9 +201,9 @@ def request(warehouse: Warehouse, job: str, *, by: str, reason: str, args: dict[
     return str(row["run_id"])
 
 
-def _about(args: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The target a run is asked for."""
-    return args.get("target"), args.get("reissue")
+def _about(args: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run is asked for, whoever asks."""
+    return {name: value for name, value in args.items() if name != "actor"}
 
 
 def ordered(jobs: dict[str, Job], names: Iterable[str]) -> list[Job]:

@@ -81,7 +81,7 @@ def gather(warehouse: Warehouse, target: Target, *, as_of: datetime) -> Lesson:
     first, last = history.valid_at.min() + np.timedelta64(WINDOW_HOURS, "h"), history.valid_at.max()
     origins: Times = np.arange(first, last + 1)
     built = facts.built(origins, inputs.earliest_as_of(origins, target, history))
-    built = built.rows((built.stale_hours == 0) & ~_declared(target, origins, back=DAY))
+    built = built.rows((built.stale_hours == 0) & ~_declared(target, origins, back=DAY) & ~_late(target, built))
     actuals = features.training_actuals(history, built.batch.origins, as_of=_moment(as_of))
     ahead = built.batch.origins[:, None] + np.array(target.horizons).astype("timedelta64[h]")
     actuals.value[_declared(target, ahead)] = np.nan
@@ -107,16 +107,29 @@ def _declared(target: Target, hours: Times, *, back: int = 0) -> np.ndarray:
     return met
 
 
+def _late(target: Target, built: Built) -> np.ndarray:
+    """(n,) whether inputs were known better than at any issue, because the origin's own hour came late."""
+    if not target.inputs:
+        return np.zeros(len(built.as_of), dtype=bool)
+    late: np.ndarray = built.as_of - inputs.usual_as_of(built.batch.origins, target) > np.timedelta64(
+        target.issue_grace
+    )
+    return late
+
+
 def _blinded(batch: Batch) -> Batch:
     """The batch with the columns of inputs that are known too rarely made constant, so that nothing is learned of them.
 
-    Families leave out rows that lack a value: an input that was added last month must not cost the years before it.
+    Families leave out rows that lack a value: an input that was added last month must not cost the years before it,
+    and one that has been dead since must not cost the hold-out.
     """
     shared, target = batch.shared.copy(), batch.target.copy()
     past = batch.origins < batch.origins[-1] - np.timedelta64(HOLD_OUT)
     for values, names in ((shared, batch.shared_names), (target, batch.target_names)):
         for place, name in enumerate(names):
-            if name.startswith(PREFIX) and np.isnan(values[past, ..., place]).mean() > MOST_UNKNOWN:
+            if name.startswith(PREFIX) and any(
+                np.isnan(values[part, ..., place]).mean() > MOST_UNKNOWN for part in (past, ~past)
+            ):
                 values[..., place] = 0.0
     return replace(batch, shared=shared, target=target)
 

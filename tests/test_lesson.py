@@ -74,6 +74,29 @@ def test_an_input_that_is_new_costs_nothing_of_the_history_before_it(full: Desk)
     np.testing.assert_allclose(whole, alone, rtol=1e-6)
 
 
+def test_an_input_that_has_been_dead_since_weeks_does_not_stop_training(full: Desk) -> None:
+    operator = full.target.operator
+    assert operator is not None
+    with_target(full, inputs=(Input(**vars(operator), own_unit=True),))
+    with full.warehouse.write() as session:
+        session.script(f"DELETE FROM raw WHERE series = '{operator.id}' AND valid_at > '2026-10-25'")
+    row = full.done("train", families=["naive", "ridge"])
+    assert "demo.load-v2 (ridge" in row["log"]
+    assert np.isfinite(loaded(full, "demo.load-v2").residuals["error"]).mean() > 0.9
+
+
+def test_hours_that_came_late_are_no_lesson_for_a_model_with_inputs(full: Desk) -> None:
+    operator = full.target.operator
+    assert operator is not None
+    late = "TIMESTAMPTZ '2026-11-10 10:00+00'"
+    with full.warehouse.write() as session:
+        session.script(f"UPDATE actuals SET known_at = greatest(known_at, {late}) WHERE valid_at = {late}::DATE - 2")
+    origin = np.datetime64("2026-11-08T00")
+    assert origin in training.gather(full.warehouse, with_target(full, inputs=()), as_of=full.now).built.batch.origins
+    target = with_target(full, inputs=(Input(**vars(operator), own_unit=True),))
+    assert origin not in training.gather(full.warehouse, target, as_of=full.now).built.batch.origins
+
+
 def test_declared_events_are_no_lesson_and_change_the_data(full: Desk) -> None:
     plain = training.gather(full.warehouse, full.target, as_of=full.now)
     first = pd.Timestamp("2026-11-02 10:33", tz="UTC")

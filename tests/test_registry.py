@@ -1,13 +1,11 @@
 """Which model was live when, who may follow it, and what becomes of the files nobody needs."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
 
-from pipeline import promoting, registry, retention
-from pipeline.doctor import examine
+from pipeline import promoting, registry
 from pipeline.errors import ArtifactDamaged, ModelError, NoChampion, StalePremise
 from pipeline.warehouse import Session
 from tests.conftest import Desk, ask
@@ -90,12 +88,18 @@ def test_the_newest_reigns_and_the_newest_challenger_follow_in_shadow(eventful: 
     assert [row["version_id"][-1] for row in registry.shadows(eventful.warehouse, TARGET, 1)] == ["6", "7"]
 
 
-def test_a_rollback_is_known_until_the_next_change(eventful: Desk) -> None:
+def test_a_rollback_is_known_until_a_person_brings_the_version_back(eventful: Desk) -> None:
     left = registry.rolled_back_from(eventful.warehouse, TARGET)
     assert left is not None
     assert left["version_id"] == f"{TARGET}-v6"
     with eventful.warehouse.write() as session:
         decide(session, 7, 8)
+    # A training that promotes another version does not make this one any better.
+    again = registry.rolled_back_from(eventful.warehouse, TARGET)
+    assert again is not None
+    assert again["version_id"] == f"{TARGET}-v6"
+    with eventful.warehouse.write() as session:
+        decide(session, 6, 9, kind="promote")
     assert registry.rolled_back_from(eventful.warehouse, TARGET) is None
 
 
@@ -212,63 +216,38 @@ def test_a_challenger_stands_up_to_the_champions_own_forecasts_and_else_to_what_
     with full.warehouse.write() as session:
         session.script(f"INSERT INTO accuracy BY NAME {shadow}")
     window = {"target": TARGET, "first": full.now - 30 * DAY, "last": full.now}
-    rows = full.warehouse.ask("champion_errors", version_id="demo.load-v0", **window)
+    rows = full.warehouse.ask("champion_errors", own=False, version_id="demo.load-v0", **window)
     early = rows["origin"] < pd.Timestamp("2026-11-16", tz="UTC")
     assert not rows.duplicated(["origin", "horizon"]).any()
     assert (rows.loc[early, "error"] == 7.0).all()
     assert (rows.loc[~early, "error"] != 7.0).all()
     assert early.any()
     assert not early.all()
-    other = full.warehouse.ask("champion_errors", version_id="demo.load-v1", **window)
+    other = full.warehouse.ask("champion_errors", own=False, version_id="demo.load-v1", **window)
     assert len(other) == len(rows)
     assert (other["error"] != 7.0).all()
+    own = full.warehouse.ask("champion_errors", own=True, version_id="demo.load-v0", **window)
+    assert (own["error"] == 7.0).all()
+    assert len(own) == early.sum()
 
 
-def retire(desk: Desk, keep: int, run_id: str = "now") -> int:
-    target = replace(desk.target, policy=replace(desk.target.policy, keep_versions=keep))
-    return retention.retire(desk.warehouse, desk.settings.models, target, now=desk.now, run_id=run_id)
+def test_a_version_retired_while_it_was_tried_is_not_promoted(full: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    full.done("train", families=["naive"])
+    loaded = registry.load
 
+    def load_then_retire(row: dict[str, object], **rest: object) -> object:
+        model = loaded(row, **rest)  # type: ignore[arg-type]
+        rows = pd.DataFrame({"version_id": [row["version_id"]], "reason": "old", "retired_at": pd.Timestamp(full.now)})
+        with full.warehouse.write() as session:
+            session.append("retirements", rows.assign(run_id="other"))
+        return model
 
-def files(desk: Desk) -> int:
-    return len(list((desk.settings.models / TARGET).iterdir()))
-
-
-def test_the_newest_versions_and_every_former_champion_are_kept(full: Desk) -> None:
-    for _ in range(4):
-        full.done("train", families=["naive"], force=True)
-    assert retire(full, 2) == 2
-    assert set(ask(full, "SELECT version_id FROM retirements").version_id) == {"demo.load-v2", "demo.load-v3"}
-    assert files(full) == 3
-    assert retire(full, 2) == 0
-    flaws = [one for one in examine(full.warehouse, full.settings.models, jobs=[]) if one.flaw]
-    assert not [one for one in flaws if one.check.startswith("artifact")]
-    with pytest.raises(ModelError, match=r"v2: its file was retired on 20 Nov 2026; choose a kept version"):
-        change(full, "demo.load-v2", "demo.load-v1", by="promote")
-
-
-def test_what_a_crash_left_is_swept_and_what_is_not_ours_is_left_alone(full: Desk) -> None:
-    full.done("train", families=["naive"], force=True)
-    folder = full.settings.models / TARGET
-    kept = files(full)
-    crashed = full.run("train", families=[], force=True)
-    assert crashed["state"] == "failed"
-    for name in (f"{crashed['run_id']}.joblib", f".{crashed['run_id']}.joblib.99", "notes.joblib", "other.txt"):
-        (folder / name).write_bytes(b"half")
-    retired = registry.version(full.warehouse, TARGET, "demo.load-v2")
-    with full.warehouse.write() as session:
-        row = {"version_id": "demo.load-v2", "reason": "r", "retired_at": pd.Timestamp(full.now), "run_id": "now"}
-        session.append("retirements", pd.DataFrame([row]))
-    retire(full, 20)
-    assert not (full.settings.models / retired["artifact"]).exists()
-    assert files(full) == kept - 1 + 2
-    assert (folder / "notes.joblib").exists()
-    assert (folder / "other.txt").exists()
-
-
-def test_training_retires_what_the_policy_does_not_keep(full: Desk) -> None:
-    market = next(iter(full.markets.values()))
-    target = replace(full.target, policy=replace(full.target.policy, keep_versions=1))
-    full.markets[market.id] = replace(market, targets=(target,))
-    for _ in range(2):
-        full.done("train", families=["naive"], force=True)
-    assert list(ask(full, "SELECT version_id FROM retirements").version_id) == ["demo.load-v2"]
+    monkeypatch.setattr(registry, "load", load_then_retire)
+    present = registry.champion(full.warehouse, TARGET)["version_id"]
+    other = "demo.load-v1" if present != "demo.load-v1" else "demo.load-v2"
+    with pytest.raises(ModelError, match="retired meanwhile"):
+        promoting.promote(
+            full.warehouse, full.settings.models, target=full.target, version_id=other, expected=present,
+            actor="ana", reason="try", now=full.now,
+        )  # fmt: skip
+    assert registry.champion(full.warehouse, TARGET)["version_id"] == present

@@ -115,6 +115,14 @@ def test_a_double_click_makes_one_request(desk: Desk) -> None:
     assert (waiting["state"], waiting["requested_by"], waiting["reason"]) == ("queued", "ana", "new data")
 
 
+def test_asking_for_something_else_is_another_request(desk: Desk) -> None:
+    asked = [{"target": "a", "depth": "quick"}, {"target": "a", "force": True}, {"target": "b", "force": True}]
+    ids = [request(desk.warehouse, "train", by="ana", reason="why", args=args, now=NOW) for args in asked]
+    assert len(set(ids)) == 3
+    again = request(desk.warehouse, "train", by="ben", reason="me too", args=asked[1] | {"actor": "ben"}, now=NOW)
+    assert again == ids[1]
+
+
 def test_a_killed_run_is_marked_failed_by_the_next_sweep_and_a_living_one_is_left_alone(desk: Desk) -> None:
     script = (
         "import sys, time; from pathlib import Path\n"

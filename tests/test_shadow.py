@@ -103,6 +103,32 @@ def test_a_shadow_that_fails_leaves_the_issue_alone(two: Desk) -> None:
     assert of(rows, "shadow").empty
 
 
+def test_a_champion_that_fails_is_a_labelled_fallback_and_no_end(two: Desk) -> None:
+    content = dict.fromkeys(registry.CONTENT) | {"state": {}}
+    artifact = registry.store(content, folder=two.settings.models, name="demo.load/empty")
+    with two.warehouse.write() as session:
+        session._cursor.execute(
+            f"UPDATE model_versions SET artifact = '{artifact.path}', sha256 = '{artifact.sha256}' "
+            "WHERE version_id = 'demo.load-v2'"
+        )
+    cycle(two)
+    ours = of(newest(two), "sextant")
+    assert set(ours.status) == {"fallback"}
+    assert ours.reason.str.startswith("demo.load-v2 failed: ").all()
+    assert len(of(newest(two), "shadow")) == 6
+
+
+def test_a_file_that_other_libraries_wrote_is_a_reason_and_no_crash(two: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(_file: object) -> None:
+        raise ModuleNotFoundError("No module named 'lightgbm'")
+
+    monkeypatch.setattr("pipeline.registry.joblib.load", gone)
+    cycle(two)
+    ours = of(newest(two), "sextant")
+    assert set(ours.status) == {"fallback"}
+    assert ours.reason.str.contains("stored with other libraries .No module named 'lightgbm'.").all()
+
+
 def test_an_input_that_did_not_come_is_named_and_done_without(full: Desk) -> None:
     full.now += timedelta(hours=1)
     full.done("ingest")

@@ -161,6 +161,13 @@ def test_a_rollback_that_lands_during_a_training_wins(full: Desk) -> None:
     assert newest_decision(full).reason.startswith("the champion became demo.load-v1 meanwhile; sound")
 
 
+def test_a_promotion_is_dated_when_it_was_decided_not_when_training_began(full: Desk) -> None:
+    began, ticks = full.now, iter(range(1, 10**6))
+    runner = Runner(full.settings, full.markets, full.warehouse, clock=lambda: began + timedelta(seconds=next(ticks)))
+    row = runner.run(full.jobs["train"], by="test", families=["ridge"], force=True)
+    assert row["started_at"] < newest_decision(full).decided_at < row["ended_at"]
+
+
 def test_after_a_rollback_the_same_again_has_to_win_until_there_are_new_data(full: Desk) -> None:
     full.done("train", families=["ridge"])
     roll_back(full, "demo.load-v1", "demo.load-v2")

@@ -18,8 +18,9 @@ from pipeline.registry import Model
 from pipeline.runner import Context, Job, Outcome
 from pipeline.windows import Times
 
-SHADOW_FAULTS = (SextantError, ArithmeticError, AttributeError, ImportError, LookupError, ValueError)
-"""What a version of another day may fail with; the issue itself is written by then."""
+FAULTS = (SextantError, ArithmeticError, AttributeError, ImportError, LookupError, ValueError)
+"""What a version of another day may fail with. The champion's fault is the reason of a fallback, a shadow's a line
+in the log: neither may keep other targets from being issued."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,22 @@ def _due(context: Context, target: Target, rows: pd.DataFrame) -> Due:
 
 
 def _issued(context: Context, target: Target, due: Due) -> pd.DataFrame:
-    model, family, excuse = _champion(context, target)
-    issued = issuing.issue(due.built, target, model, family, recent=due.recent, made_at=due.made_at, excuse=excuse)
+    issued = _issue(context, target, due)
     plain = issuing.comparator_rows(due.built, target=target.id, mode=due.mode, made_at=due.made_at)
     return pd.concat([_rows(target, due, issued, "sextant"), plain], ignore_index=True)
+
+
+def _issue(context: Context, target: Target, due: Due) -> Issue:
+    """The champion's issue, or the labelled fallback when the champion cannot be loaded or fails."""
+    model, family, excuse = _champion(context, target)
+    try:
+        return issuing.issue(due.built, target, model, family, recent=due.recent, made_at=due.made_at, excuse=excuse)
+    except FAULTS as error:
+        if model is None:
+            raise
+        excuse = f"{model.version_id} failed: {error}"
+        context.say(f"{target.id}: {excuse}")
+    return issuing.issue(due.built, target, None, None, recent=due.recent, made_at=due.made_at, excuse=excuse)
 
 
 def _shadowed(context: Context, target: Target, due: Due) -> int:
@@ -93,7 +106,7 @@ def _shadowed(context: Context, target: Target, due: Due) -> int:
         try:
             model, family = _loaded(context, target, row)
             issued = issuing.shadow(due.built, target, model, family, recent=due.recent, made_at=due.made_at)
-        except SHADOW_FAULTS as error:
+        except FAULTS as error:
             context.say(f"{target.id}: {row['version_id']} makes no shadow forecast: {error}")
             continue
         frames.append(_rows(target, due, issued, "shadow"))

@@ -132,7 +132,7 @@ def _conclude(context: Context, lesson: Lesson, candidate: Candidate, premise: P
             actor=context.args.get("actor", "train"),
             reason=verdict.reason,
             evidence=evidence,
-            now=context.now,
+            now=context.moment(),
             run_id=context.run_id,
         )
     outcome = "promoted" if promoted else f"{verdict.outcome}: {verdict.reason}"
@@ -148,14 +148,14 @@ def _judge(
     evidence: dict[str, Any] = {"hold_out_mae": candidate.mean_mae(), "families": _means(candidate)}
     flaw, against = _flaw(context, lesson, candidate, version), None
     evidence["flaw"] = flaw
+    must_win = _must_win(lesson, candidate, premise)
     if premise.champion is not None:
-        against = _against(context, lesson, candidate, premise.champion["version_id"])
+        against = _against(context, lesson, candidate, premise.champion["version_id"], own=must_win is not None)
         evidence |= {"champion": premise.version_id} | {
             key: value
             for key, value in asdict(against).items()
             if value == value  # JSON knows no NaN
         }
-    must_win = _must_win(lesson, candidate, premise)
     return guard.verdict(lesson.target.policy, flaw=flaw, against=against, must_win=must_win), evidence
 
 
@@ -169,11 +169,13 @@ def _flaw(context: Context, lesson: Lesson, candidate: Candidate, version: Mappi
     return comparing.flaw(lesson, candidate, model)
 
 
-def _against(context: Context, lesson: Lesson, candidate: Candidate, champion: str) -> Duel:
+def _against(context: Context, lesson: Lesson, candidate: Candidate, champion: str, *, own: bool) -> Duel:
+    """The comparison with the champion; with `own`, with nothing that another version issued in its place."""
     errors = context.warehouse.ask(
         "champion_errors",
         target=lesson.target.id,
         version_id=champion,
+        own=own,
         first=pd.Timestamp(lesson.test_from, tz="UTC"),
         last=context.now,
     )

@@ -16,7 +16,7 @@ scored AS (
     FROM accuracy_latest
     WHERE target = $target AND issuer = 'sextant' AND status IN ('ok', 'reduced')
       AND origin < $until AND origin >= $until - INTERVAL 840 HOUR
-      AND NOT EXISTS (SELECT 1 FROM events e WHERE valid_at >= e.first AND valid_at < e.last)),
+      AND NOT EXISTS (SELECT 1 FROM events e WHERE valid_at + INTERVAL 1 HOUR > e.first AND valid_at < e.last)),
 cells AS (
     SELECT hour, horizon, count(*) FILTER (recent) AS n, avg(size) FILTER (recent) AS mae,
            count(*) FILTER (NOT recent) AS n_before, avg(size) FILTER (NOT recent) AS mae_before

@@ -34,10 +34,15 @@ ANTI JOIN retirements USING (version_id)
 ORDER BY s.number DESC;
 
 -- name: rolled_back_from
--- The version the newest change of champion left behind, when that change was a rollback.
-WITH newest AS (
-    SELECT * FROM promotions WHERE target = $target AND outcome = 'promoted' ORDER BY number DESC LIMIT 1)
-SELECT v.* FROM newest n JOIN model_versions v ON v.version_id = n.previous_version_id WHERE n.kind = 'rollback';
+-- The version the newest rollback left behind, unless a person brought it back since.
+WITH back AS (
+    SELECT * FROM promotions WHERE target = $target AND outcome = 'promoted' AND kind = 'rollback'
+    ORDER BY number DESC LIMIT 1)
+SELECT v.* FROM back b JOIN model_versions v ON v.version_id = b.previous_version_id
+WHERE NOT EXISTS (
+    SELECT 1 FROM promotions p
+    WHERE p.target = $target AND p.outcome = 'promoted' AND p.kind <> 'train' AND p.number > b.number
+      AND p.version_id = b.previous_version_id);
 
 -- name: version_by_id
 SELECT v.*, r.retired_at FROM model_versions v LEFT JOIN retirements r USING (version_id) WHERE version_id = $version_id;
@@ -55,10 +60,10 @@ FROM model_versions WHERE target = $target;
 
 -- name: champion_errors
 -- What a new version has to stand up to: errors of the champion's own forecasts, issued or in shadow, and where
--- it made none those of what was issued.
+-- it made none those of what was issued, unless only its $own count.
 SELECT origin, horizon, error FROM accuracy_latest
 WHERE target = $target AND status IN ('ok', 'reduced') AND origin BETWEEN $first AND $last
-  AND (issuer IN ('sextant', 'reissue') OR (issuer = 'shadow' AND version_id = $version_id))
+  AND (version_id = $version_id OR (NOT $own AND issuer IN ('sextant', 'reissue')))
 QUALIFY row_number() OVER (
     PARTITION BY origin, horizon ORDER BY version_id = $version_id DESC, issuer = 'sextant' DESC, scored_at DESC) = 1
 ORDER BY origin, horizon;
