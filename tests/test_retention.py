@@ -9,7 +9,7 @@ from pipeline import registry, retention
 from pipeline.doctor import examine
 from pipeline.errors import ModelError
 from tests.conftest import Desk, ask
-from tests.test_registry import TARGET
+from tests.test_registry import TARGET, change
 
 
 def retire(desk: Desk, keep: int, run_id: str = "now") -> int:
