@@ -170,7 +170,7 @@ def _reproduce(desk: _Desk, options: argparse.Namespace) -> int:
 
 
 def _demo(desk: _Desk, _options: argparse.Namespace) -> int:
-    """Fill an empty warehouse: history, a first model as of three weeks ago, its replayed issues, a model of today."""
+    """Fill an empty warehouse: history, a first model of three weeks ago, its replayed issues, a model of today."""
     desk.open()
     now = desk.runner.clock()
     then = now - timedelta(days=REPLAY_DAYS)
@@ -179,7 +179,8 @@ def _demo(desk: _Desk, _options: argparse.Namespace) -> int:
         replay = {"replay_from": then.isoformat(), "replay_to": (now - timedelta(hours=2)).isoformat()}
         first = {"as_of": then.isoformat(), "families": ["naive", "ridge"]}
         steps += [("train", first), ("features", replay), ("forecast", {}), ("backfill", {}), ("train", {})]
-    steps += [("features", {}), ("forecast", {}), ("backfill", {})]
+        steps.append(("backtest", {"families": ["ridge"], "days": REPLAY_DAYS}))
+    steps += [("features", {}), ("forecast", {}), ("backfill", {}), ("monitor", {})]
     return 0 if all(desk.run(name, **args) for name, args in steps) else 1
 
 

@@ -108,6 +108,7 @@ def test_the_demo_fills_an_empty_warehouse_with_a_forecast_and_its_error(
     done = call("demo", env=env, timeout=180)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "demo.load-v2" in done.stdout
+    assert all(f"{job} succeeded" in done.stdout for job in ("backtest", "monitor"))
     assert "0 flaws" in call("doctor", env=env).stdout
     again = call("demo", env=env)
     assert again.returncode == 0
