@@ -109,11 +109,12 @@ def _run(desk: _Desk, options: argparse.Namespace) -> int:
         return 0 if desk.run_queued(options.queued) else 1
     if not options.jobs:
         raise UnknownJob(f"say which job to run: {', '.join(desk.jobs)}.")
-    force = {"force": True} if options.force else {}
+    asked = {"force": options.force, "reissue": options.reissue}
+    args = {name: value for name, value in asked.items() if value}
     good = True
     for name in options.jobs:
         try:
-            good = desk.run(name, **force) and good
+            good = desk.run(name, **args) and good
         except JobRunning as error:
             print(f"{name} skipped: {error}", flush=True)
     return 0 if good else 1
@@ -254,13 +255,14 @@ def _parser() -> argparse.ArgumentParser:
 
     def add(name: str, function: Any, words: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=words, description=words)
-        command.set_defaults(command=function, by="cli", force=False, queued=None)
+        command.set_defaults(command=function, by="cli", force=False, reissue=None, queued=None)
         return command
 
     add("list", _list, "the jobs, in order, and when they run")
     run = add("run", _run, "run one job or several, in the order given")
     run.add_argument("jobs", nargs="*", metavar="JOB")
     run.add_argument("--force", action="store_true", help="train even when there is no new data")
+    run.add_argument("--reissue", metavar="TARGET", help="forecast: issue its newest origin again, by the champion")
     run.add_argument("--queued", metavar="RUN_ID", help="run what the dashboard queued")
     run.add_argument("--by", default="cli", help="who asks; recorded with the run")
     add("all", _all, "every job once, in order")

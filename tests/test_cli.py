@@ -49,6 +49,15 @@ def test_a_run_tells_how_it_ended(environment: Environment) -> None:
     assert "rows in" in done.stdout
 
 
+def test_an_origin_is_issued_again_when_asked_for(full: Desk, environment: Environment) -> None:
+    env = environment(SEXTANT_WAREHOUSE=str(full.settings.warehouse), SEXTANT_CONFIG=str(full.settings.config))
+    done = call("run", "forecast", "--reissue", "demo.load", env=env)
+    assert (done.returncode, "demo.load-v1 has issued" in done.stdout) == (0, True)
+    refused = call("run", "forecast", "--reissue", "demo.lode", env=env)
+    assert refused.returncode == 1
+    assert "demo.lode is no target; there are: demo.load" in refused.stdout
+
+
 def test_the_doctor_finds_a_sound_warehouse_sound(environment: Environment) -> None:
     done = call("doctor", "--verbose", env=environment())
     assert done.returncode == 0

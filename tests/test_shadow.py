@@ -89,14 +89,19 @@ def test_a_damaged_shadow_leaves_the_issue_alone_and_is_named(two: Desk) -> None
     assert "changed since training" in log
 
 
-def test_a_shadow_that_fails_leaves_the_issue_alone(two: Desk) -> None:
+def emptied(desk: Desk, version_id: str) -> None:
+    """Give a version a file that loads but holds nothing to forecast with."""
     content = dict.fromkeys(registry.CONTENT) | {"state": {}}
-    artifact = registry.store(content, folder=two.settings.models, name="demo.load/empty")
-    with two.warehouse.write() as session:
+    artifact = registry.store(content, folder=desk.settings.models, name="demo.load/empty")
+    with desk.warehouse.write() as session:
         session._cursor.execute(
             f"UPDATE model_versions SET artifact = '{artifact.path}', sha256 = '{artifact.sha256}' "
-            "WHERE version_id = 'demo.load-v1'"
+            f"WHERE version_id = '{version_id}'"
         )
+
+
+def test_a_shadow_that_fails_leaves_the_issue_alone(two: Desk) -> None:
+    emptied(two, "demo.load-v1")
     cycle(two)
     rows = newest(two)
     assert set(of(rows, "sextant").status) == {"ok"}
@@ -104,13 +109,7 @@ def test_a_shadow_that_fails_leaves_the_issue_alone(two: Desk) -> None:
 
 
 def test_a_champion_that_fails_is_a_labelled_fallback_and_no_end(two: Desk) -> None:
-    content = dict.fromkeys(registry.CONTENT) | {"state": {}}
-    artifact = registry.store(content, folder=two.settings.models, name="demo.load/empty")
-    with two.warehouse.write() as session:
-        session._cursor.execute(
-            f"UPDATE model_versions SET artifact = '{artifact.path}', sha256 = '{artifact.sha256}' "
-            "WHERE version_id = 'demo.load-v2'"
-        )
+    emptied(two, "demo.load-v2")
     cycle(two)
     ours = of(newest(two), "sextant")
     assert set(ours.status) == {"fallback"}
