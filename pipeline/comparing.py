@@ -68,7 +68,7 @@ def compare(lesson: Lesson, families: Mapping[str, Family], *, cores: int, progr
         state=_fit(lesson, best, cores),
         reduced=_fit(reduced, best, cores) if reduced else None,
         residuals=_pool(lesson, forecasts[best.name]),
-        reduced_residuals=_pool(reduced, _rolling(reduced, best, lesson.test_from, cores)) if reduced else None,
+        reduced_residuals=_pool(reduced, rolling(reduced, best, lesson.test_from, cores)) if reduced else None,
         naive_residuals=_pool(lesson, batch.naive[test]),
         scores=scores,
         seconds={name: round(one.seconds, 2) for name, one in tests.items()},
@@ -120,7 +120,7 @@ def own_errors(lesson: Lesson, candidate: Candidate, champion: Floats, *, cores:
     half = lesson.test_from + np.timedelta64(HOLD_OUT / 2)
     start, every = (half, None) if lesson.long else (origins[common[0]], REFIT_EVERY)
     fresh = np.where(origins[:, None] < start, own, np.nan) if lesson.long else np.full(own.shape, np.nan)
-    forecast = _rolling(lesson, candidate.family, start, cores, refit_every=every)
+    forecast = rolling(lesson, candidate.family, start, cores, refit_every=every)
     fresh[origins >= start] = forecast - lesson.actuals.value[lesson.built.batch.origins >= start]
     return fresh
 
@@ -168,7 +168,7 @@ def _backtests(
 
 def _backtested(lesson: Lesson, family: Family, jobs: int) -> Backtested:
     start = time.perf_counter()
-    forecast = _rolling(lesson, family, lesson.test_from, jobs)
+    forecast = rolling(lesson, family, lesson.test_from, jobs)
     return Backtested(forecast, _mae(lesson, forecast), time.perf_counter() - start)
 
 
@@ -181,9 +181,10 @@ def _result(future: "Future[Backtested]") -> Backtested | str:
     return "its forecasts of the hold-out are not numbers" if np.isnan(one.mae) else one
 
 
-def _rolling(
+def rolling(
     lesson: Lesson, family: Family, start: np.datetime64, jobs: int, refit_every: timedelta | None = None
 ) -> Floats:
+    """Strict rolling-origin forecasts (n, H) of the lesson's origins from `start` on; see backtest.rolling_origin."""
     return backtest.rolling_origin(
         family,
         lesson.built.batch,

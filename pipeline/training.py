@@ -22,7 +22,7 @@ LEAST_DAYS = 60
 LONG = timedelta(days=365)
 """With this much history before the hold-out a fit of a fortnight errs as a fresh one (see comparing.own_errors)."""
 MOST_UNKNOWN = 0.5
-"""Share of origins before the hold-out at which an input may be unknown and still be learned from."""
+"""Share of origins, before the hold-out and in it, at which an input may be unknown and still be learned from."""
 SEED = 7
 
 

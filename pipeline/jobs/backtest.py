@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline import backtest, metrics, registry, training
+from pipeline.comparing import rolling
 from pipeline.discovery import discover
 from pipeline.errors import ModelError, NoChampion
 from pipeline.markets import Target
@@ -77,17 +78,8 @@ def _champion_family(context: Context, target: Target) -> list[str]:
 
 
 def _forecasts(context: Context, lesson: Lesson, family: Family, test_from: np.datetime64) -> Floats:
-    forecasts = backtest.rolling_origin(
-        family,
-        lesson.built.batch,
-        lesson.actuals.value,
-        known_at=lesson.actuals.known_at,
-        as_of=lesson.built.as_of,
-        test_from=test_from,
-        refit_every=timedelta(days=int(context.args.get("refit_days", REFIT_DAYS))),
-        seed=training.SEED,
-        jobs=context.settings.cores,
-    )
+    refit_every = timedelta(days=int(context.args.get("refit_days", REFIT_DAYS)))
+    forecasts = rolling(lesson, family, test_from, context.settings.cores, refit_every)
     context.say(f"{lesson.target.id}: {family.name} done")
     return forecasts
 
