@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from dashboard.data import Desk
-from pipeline import promoting, runner
+from pipeline import promoting, runs
 from pipeline.errors import NoWarehouse, SextantError
 
 ROLES = ("viewer", "operator", "admin")
@@ -57,7 +57,7 @@ def retrain(desk: Desk, *, user: User, target: str, reason: str, now: datetime) 
     act = Act(user, "retrain", target, reason.strip(), {})
     args = {"force": True, "target": target, "actor": user.name}
     with _audited(desk, act, now) as note:
-        run_id = runner.request(desk.warehouse, "train", by=user.name, reason=act.reason, args=args, now=now)
+        run_id = runs.request(desk.warehouse, "train", by=user.name, reason=act.reason, args=args, now=now)
         note["run_id"] = run_id
     return run_id
 
@@ -97,7 +97,7 @@ def reissue(desk: Desk, *, user: User, target: str, reason: str, now: datetime) 
     act = Act(user, "reissue", target, reason.strip(), {})
     with _audited(desk, act, now) as note:
         args = {"reissue": target}
-        run_id = runner.request(desk.warehouse, "forecast", by=user.name, reason=act.reason, args=args, now=now)
+        run_id = runs.request(desk.warehouse, "forecast", by=user.name, reason=act.reason, args=args, now=now)
         note["run_id"] = run_id
     return run_id
 

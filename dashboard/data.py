@@ -4,12 +4,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 import pandas as pd
 
+from pipeline.clocks import clock_of, real
 from pipeline.errors import Busy, Held
 from pipeline.markets import Market, Series, Target, load_markets
 from pipeline.settings import Settings
@@ -30,7 +31,7 @@ class Desk:
     settings: Settings
     markets: dict[str, Market]
     warehouse: Warehouse
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    clock: Callable[[], datetime] = real
     _answers: OrderedDict[Key, tuple[Any, pd.DataFrame]] = field(default_factory=OrderedDict)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
     _late: threading.local = field(default_factory=threading.local)
@@ -105,6 +106,7 @@ def desk() -> Desk:
         settings=settings,
         markets=load_markets(settings.config, settings.markets),
         warehouse=Warehouse(settings.warehouse, wait_s=min(WAIT_S, settings.lock_wait_s)),
+        clock=clock_of(settings.clock),
     )
 
 

@@ -34,7 +34,8 @@ DECISIONS: dict[str, tuple[str, ...]] = {
     "kind": ("train", "rollback", "promote"),
     "outcome": ("promoted", "refused", "waiting"),
 }
-RUN_STATES = ("queued", "running", "succeeded", "failed", "skipped")
+RUN_STATES = ("queued", "running", "succeeded", "failed", "skipped", "cancelled", "missed")
+SEVERITIES = ("info", "warning", "critical")
 FETCH_OUTCOMES = (
     "ok",
     "empty",
@@ -46,6 +47,10 @@ FETCH_OUTCOMES = (
     "schema_changed",
     "failed",
 )
+NOTICES: dict[str, tuple[str, ...]] = {
+    "kind": ("fired", "resolved", "escalated"),
+    "state": ("sending", "sent", "failed"),
+}
 _ISSUE = {"issuer": ISSUERS, "mode": MODES, "status": STATUSES}
 
 CONTRACTS: dict[str, Contract] = {
@@ -63,6 +68,16 @@ CONTRACTS: dict[str, Contract] = {
     "drift": Contract(("run_id", "target", "kind", "subject"), {"kind": DRIFT_KINDS}),
     "retirements": Contract(("version_id",), {}),
     "job_runs": Contract(("run_id",), {"state": RUN_STATES}),
+    "schedule": Contract(("job",), {"missed": ("run", "skip")}),
+    "scheduler_terms": Contract(("term_id",), {}),
+    "missed_issues": Contract(("target", "origin"), {}),
+    "quality": Contract(("series", "day_start"), {}),
+    "alert_flips": Contract(("flip_id",), {"state": ("firing", "resolved"), "severity": SEVERITIES}),
+    "alert_acts": Contract(("act_id",), {"kind": ("acknowledge", "snooze", "wake")}),
+    "maintenance": Contract(("window_id",), {}),
+    "notifications": Contract(("notification_id",), NOTICES),
+    "capacity": Contract(("measured_at", "what"), {}),
+    "backups": Contract(("backup_id",), {}),
     "audit": Contract(("audit_id",), {"outcome": ("started", "ok", "denied", "failed")}),
 }
 

@@ -3,17 +3,16 @@
 import json
 import logging
 import os
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-import pandas as pd
-
 from pipeline.errors import JobRunning, SextantError, WarehouseError
 from pipeline.markets import Market
+from pipeline.operations import Operations
+from pipeline.runs import bury, new_run, run_frame
 from pipeline.settings import Settings
 from pipeline.warehouse import Session, Warehouse
 
@@ -55,6 +54,7 @@ class Context:
     say: Callable[[str], None] = lambda _line: None
     progress: Callable[..., Iterable[Any]] = _plain
     clock: Callable[[], datetime] | None = None
+    operations: Operations = field(default_factory=Operations)
 
     def moment(self) -> datetime:
         """Later in the run than `now`: when what took long is done."""
@@ -63,10 +63,13 @@ class Context:
 
 @dataclass(frozen=True)
 class Job:
-    """One step of the pipeline. Declared as the module constant JOB.
+    """One step of the pipeline. Declared as the module constant JOB; `[job.NAME]` in sextant.toml may change its plan.
 
-    `after` orders the jobs of `all`; `at` is the UTC time of day ("03:30") at which the scheduler runs it,
+    `after` orders the jobs of `all`; `at` is the time of day ("03:30", in `zone`) at which the scheduler runs it,
     None puts it into the chain that runs every few minutes. A job `on_demand` runs only when it is asked for.
+    `ready` says from the data whether there is work, given a session, the markets and the moment. A run that
+    was missed is made up for at once (`missed` = run) or recorded and left (skip); a run over its `deadline` is
+    ended; one that failed is tried again, `tries` times in all, as its class of failure allows.
     """
 
     name: str
@@ -75,6 +78,12 @@ class Job:
     after: tuple[str, ...] = ()
     at: str | None = None
     on_demand: bool = False
+    zone: str = "UTC"
+    missed: str = "run"
+    jitter: timedelta = timedelta()
+    deadline: timedelta = timedelta(minutes=15)
+    tries: int = 3
+    ready: Callable[[Session, dict[str, Market], datetime], bool] = lambda _session, _markets, _now: True
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,7 @@ class Runner:
     markets: dict[str, Market]
     warehouse: Warehouse
     clock: Clock
+    operations: Operations = field(default_factory=Operations)
     echo: Callable[[str], None] = lambda _line: None
     progress: Callable[..., Iterable[Any]] = _plain
 
@@ -97,7 +107,7 @@ class Runner:
         """Run `job` for a row made by `new_run` or taken from the queue."""
         with self.warehouse.job_lock(job.name):
             row |= {"state": "running", "started_at": self.clock(), "heartbeat_at": self.clock(), "pid": os.getpid()}
-            self._record(row, bury=job.name)
+            self._record(row, dead=job.name)
             lines: list[str] = []
             with _captured(lines):
                 ended = self._attempt(job, row, lines)
@@ -123,6 +133,7 @@ class Runner:
             say=say,
             progress=self.progress,
             clock=self.clock,
+            operations=self.operations,
         )
         try:
             outcome = job.run(context)
@@ -148,11 +159,11 @@ class Runner:
         except WarehouseError as error:
             log.debug("the log of %s was not updated: %s", row["job"], error)
 
-    def _record(self, row: dict[str, Any], *, bury: str | None = None) -> None:
+    def _record(self, row: dict[str, Any], *, dead: str | None = None) -> None:
         with self.warehouse.write() as session:
-            if bury is not None:
-                _bury(session, bury, self.clock())
-            session.upsert("job_runs", _frame([row]))
+            if dead is not None:
+                bury(session, dead, self.clock())
+            session.upsert("job_runs", run_frame([row]))
 
     def sweep(self) -> int:
         """Mark runs failed whose process is gone; returns how many. Leaves runs that are alive alone."""
@@ -161,49 +172,10 @@ class Runner:
         for name in set(open_runs.loc[open_runs["state"] == "running", "job"]):
             try:
                 with self.warehouse.job_lock(name), self.warehouse.write() as session:
-                    buried += _bury(session, name, self.clock())
+                    buried += bury(session, name, self.clock())
             except JobRunning:
                 continue
         return buried
-
-
-def new_run(job: str, *, by: str, reason: str, args: dict[str, Any], now: datetime) -> dict[str, Any]:
-    """A queued row of `job_runs`."""
-    return {
-        "run_id": uuid.uuid4().hex[:12],
-        "job": job,
-        "state": "queued",
-        "requested_by": by,
-        "reason": reason,
-        "args": json.dumps(args, sort_keys=True),
-        "queued_at": now,
-        "started_at": None,
-        "heartbeat_at": None,
-        "ended_at": None,
-        "pid": None,
-        "rows_in": None,
-        "rows_out": None,
-        "error": None,
-        "log": "",
-    }
-
-
-def request(warehouse: Warehouse, job: str, *, by: str, reason: str, args: dict[str, Any], now: datetime) -> str:
-    """Queue `job` for the scheduler and return the run id; a queued twin for the same target is not doubled."""
-    with warehouse.write() as session:
-        waiting = session.ask("open_runs")
-        queued = waiting[(waiting.job == job) & (waiting.state == "queued")]
-        for twin in queued.itertuples():
-            if _about(json.loads(str(twin.args))) == _about(args):
-                return str(twin.run_id)
-        row = new_run(job, by=by, reason=reason, args=args, now=now)
-        session.append("job_runs", _frame([row]))
-    return str(row["run_id"])
-
-
-def _about(args: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run is asked for, whoever asks."""
-    return {name: value for name, value in args.items() if name != "actor"}
 
 
 def ordered(jobs: dict[str, Job], names: Iterable[str]) -> list[Job]:
@@ -226,33 +198,6 @@ def _ended(outcome: Outcome, say: Callable[[str], None]) -> dict[str, Any]:
     ended["error"] = "\n".join(outcome.failures) or None
     # The reason somebody gave stays, unless there is one why nothing was done.
     return ended | ({"reason": outcome.note} if state == "skipped" else {})
-
-
-def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows)
-    for name in ("queued_at", "started_at", "heartbeat_at", "ended_at"):
-        frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]")
-    for name in ("pid", "rows_in", "rows_out"):
-        frame[name] = frame[name].astype("Int64")
-    return frame
-
-
-def _bury(session: Session, job: str, now: datetime) -> int:
-    """Mark the running rows of `job` failed. The caller holds the job's lock, so whoever claims to run it is dead."""
-    frame = session.ask("open_runs")
-    dead = frame[(frame["state"] == "running") & (frame["job"] == job)]
-    return session.upsert("job_runs", _buried(dead, now)) if len(dead) else 0
-
-
-def _buried(dead: pd.DataFrame, now: datetime) -> pd.DataFrame:
-    rows = [{str(key): value for key, value in row.items()} for row in dead.to_dict("records")]
-    for row in rows:
-        row |= {
-            "state": "failed",
-            "ended_at": now,
-            "error": f"interrupted: process {row['pid']:.0f} ended without a word",
-        }
-    return _frame(rows)
 
 
 class _Lines(logging.Handler):

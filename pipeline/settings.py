@@ -29,6 +29,8 @@ class Settings:
     esios_url: str
     redata_url: str
     user_agent: str
+    backups: Path
+    clock: Path | None = None
     esios_api_key: str | None = field(default=None, repr=False)
 
     @classmethod
@@ -51,6 +53,8 @@ class Settings:
             esios_url=env.get("SEXTANT_ESIOS_URL", "https://api.esios.ree.es").rstrip("/"),
             redata_url=env.get("SEXTANT_REDATA_URL", "https://apidatos.ree.es").rstrip("/"),
             user_agent=f"sextant/{__version__}",
+            backups=Path(env.get("SEXTANT_BACKUPS") or warehouse.parent / "backups").resolve(),
+            clock=Path(env["SEXTANT_CLOCK"]).resolve() if env.get("SEXTANT_CLOCK") else None,
             esios_api_key=env.get("ESIOS_API_KEY") or None,
         )
 

@@ -14,8 +14,7 @@ import pandas as pd
 
 from pipeline import features, registry
 from pipeline.markets import load_markets
-from pipeline.runner import _frame as run_frame
-from pipeline.runner import new_run
+from pipeline.runs import new_run, run_frame
 from pipeline.settings import ROOT
 from pipeline.warehouse import Session, Warehouse
 from tests import life_filler

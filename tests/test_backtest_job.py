@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from pipeline.runner import request
+from pipeline.runs import request
 from pipeline.scheduler import Scheduler
 from tests.conftest import Desk, ask
 from tests.test_cli import call

@@ -10,7 +10,7 @@ import pytest
 from dashboard import actions
 from dashboard.actions import Denied, User
 from dashboard.data import Desk
-from pipeline import runner
+from pipeline import runs
 from pipeline.errors import ArtifactDamaged, ModelError, NoWarehouse, StalePremise
 from tests import filler
 from tests.dashboards import NOW, seated
@@ -156,7 +156,7 @@ def test_a_promotion_on_a_stale_page_changes_nothing(waiting: Desk) -> None:
 
 
 def test_issuing_again_at_once_queues_the_forecast_job_for_its_target(desk: Desk) -> None:
-    runner.request(desk.warehouse, "forecast", by="x", reason="", args={"reissue": "demo.other"}, now=NOW)
+    runs.request(desk.warehouse, "forecast", by="x", reason="", args={"reissue": "demo.other"}, now=NOW)
     run_id = actions.reissue(desk, user=ADMIN, target="demo.load", reason="new champion", now=NOW)
     row = desk.warehouse.ask("run_by_id", run_id=run_id).iloc[0]
     assert (row.job, row.state, row.reason) == ("forecast", "queued", "new champion")

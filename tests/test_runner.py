@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from pipeline.errors import AuthRefused, JobRunning
-from pipeline.runner import Context, Job, Outcome, ordered, request
+from pipeline.runner import Context, Job, Outcome, ordered
+from pipeline.runs import request
 from pipeline.warehouse import Warehouse
 from tests.conftest import NOW, Desk
 

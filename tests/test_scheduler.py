@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from pipeline.errors import JobRunning
-from pipeline.runner import request
+from pipeline.runs import request
 from pipeline.scheduler import Scheduler
 from pipeline.settings import ROOT
 from pipeline.warehouse import SCHEDULER

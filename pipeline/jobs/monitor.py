@@ -11,7 +11,8 @@ from pipeline.calendars import local_hour
 from pipeline.drift import Signals
 from pipeline.errors import NoChampion, NotEnoughData
 from pipeline.markets import Target
-from pipeline.runner import Context, Job, Outcome, request
+from pipeline.runner import Context, Job, Outcome
+from pipeline.runs import request
 from pipeline.windows import naive_utc
 
 DAY = timedelta(days=1)

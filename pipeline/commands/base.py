@@ -1,0 +1,90 @@
+"""Parsed options -> the desk a command works at; what a command is and the words commands share."""
+
+import argparse
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tqdm import tqdm
+
+from pipeline.clocks import clock_of
+from pipeline.discovery import discover
+from pipeline.errors import UnknownJob
+from pipeline.markets import Market, load_markets
+from pipeline.operations import Operations, load_operations
+from pipeline.runner import Job, Runner
+from pipeline.settings import Settings
+from pipeline.warehouse import Warehouse
+
+
+class Desk:
+    """What every command needs, opened once."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.settings = Settings.load()
+        self.markets: dict[str, Market] = load_markets(self.settings.config, self.settings.markets)
+        self.operations: Operations = load_operations(self.settings.config)
+        self.warehouse = Warehouse(self.settings.warehouse, wait_s=self.settings.lock_wait_s)
+        self.jobs: dict[str, Job] = discover("pipeline.jobs", "JOB")
+        self.by: str = getattr(options, "by", "cli")
+        clock = clock_of(self.settings.clock)
+        shift = options.now - clock() if options.now else timedelta()
+        self.runner = Runner(
+            self.settings,
+            self.markets,
+            self.warehouse,
+            clock=lambda: clock() + shift,
+            operations=self.operations,
+            echo=lambda line: tqdm.write(f"  {line}"),
+            progress=_progress,
+        )
+
+    def open(self) -> None:
+        """Bring the warehouse up to date and clear up what a crash may have left."""
+        self.warehouse.migrate(self.runner.clock())
+        self.warehouse.settle()
+        self.runner.sweep()
+
+    def run(self, name: str, **args: Any) -> bool:
+        """Run one job, say how it ended, and return whether it may count as done. Raises UnknownJob, JobRunning."""
+        if name not in self.jobs:
+            raise UnknownJob(f"no job is called {name!r}; there are: {', '.join(self.jobs)}.")
+        return self.told(name, lambda: self.runner.run(self.jobs[name], by=self.by, **args))
+
+    def told(self, name: str, work: Callable[[], dict[str, Any]]) -> bool:
+        """Carry out `work`, which returns a row of `job_runs`, and say how it went."""
+        started = time.monotonic()
+        print(f"{name} ...", flush=True)
+        row = work()
+        took = time.monotonic() - started
+        counts = f"{row['rows_in'] or 0:,} rows in, {row['rows_out'] or 0:,} out"
+        print(f"{name} {row['state']} in {took:.1f} s, {counts}", flush=True)
+        return str(row["state"]) != "failed"
+
+
+@dataclass(frozen=True)
+class Command:
+    """One word of the command line. Declared as the module constant COMMAND.
+
+    `run` returns the exit code: 0 well, 1 something failed, 2 wrong words; `arguments` adds options to the parser.
+    """
+
+    name: str
+    words: str
+    run: Callable[[Desk, argparse.Namespace], int]
+    arguments: Callable[[argparse.ArgumentParser], None] = lambda _parser: None
+
+
+def moment(text: str) -> datetime:
+    """An ISO time with offset as aware UTC. Raises argparse.ArgumentTypeError without offset, ValueError."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} needs an offset, such as 2024-01-31T00:00Z")
+    return found.astimezone(UTC)
+
+
+def _progress(items: Iterable[Any], label: str, total: int | None = None) -> Iterable[Any]:
+    bar: Iterable[Any] = tqdm(items, desc=f"  {label}", total=total, delay=2, leave=False, mininterval=0.5)
+    return bar

@@ -1,0 +1,1 @@
+"""What makes an alert; each module declares RULES."""
