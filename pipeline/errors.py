@@ -6,6 +6,7 @@ SextantError
 |  |- Busy                 the lock was not free before the deadline
 |  |- Held                 a process outside Sextant holds the file
 |  |- NoWarehouse          there is no file yet
+|  |- DiskFull             no space is left where the warehouse lives
 |  |- ContractBroken       rows do not fit their table's contract
 |  '- WrongFile            not a Sextant warehouse, or made by a newer Sextant
 |- SourceError             a provider did not give what was asked
@@ -15,6 +16,10 @@ SextantError
 |  |- Transient            network or server trouble; retry
 |  |- BadRequest           the provider rejects the question itself
 |  '- SchemaChanged        the answer is not in the format we know
+|- ChannelFailed           an alert could not be delivered
+|- BackupError
+|  |- BackupDamaged        a backup is not what was written, or cannot be opened
+|  '- RestoreRefused       restoring would overwrite what is there
 |- DataRefused             a file to import cannot be understood
 |- ModelError
 |  |- NoChampion           nothing was promoted yet
@@ -51,6 +56,10 @@ class Held(WarehouseError):
 
 class NoWarehouse(WarehouseError):
     """There is no warehouse file yet."""
+
+
+class DiskFull(WarehouseError):
+    """No space is left where the warehouse lives; nothing of the write was kept."""
 
 
 class ContractBroken(WarehouseError):
@@ -108,6 +117,26 @@ class SchemaChanged(SourceError):
     """The answer is not in the format this connector knows."""
 
     outcome = "schema_changed"
+
+
+class ChannelFailed(SextantError):
+    """An alert could not be delivered; `again` says whether a later try may go through."""
+
+    def __init__(self, message: str, *, again: bool = True) -> None:
+        super().__init__(message)
+        self.again = again
+
+
+class BackupError(SextantError):
+    """A backup could not be made or used."""
+
+
+class BackupDamaged(BackupError):
+    """A backup is not what was written, or cannot be opened; nothing was restored from it."""
+
+
+class RestoreRefused(BackupError):
+    """Restoring would overwrite what is there, or something still uses it."""
 
 
 class DataRefused(SextantError):

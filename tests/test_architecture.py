@@ -37,6 +37,7 @@ ROOMS: dict[str, set[str]] = {
     "pipeline.storing": {"errors", "intake", "markets", "runner", "sources.base", "warehouse"},
     "pipeline.planning": {"sources.base"},
     "pipeline.registry": {"errors", "warehouse", "metrics", "models.base"},
+    "pipeline.channels.": {"errors", "settings", "channels"},
     "pipeline.runs": {"warehouse"},
     "pipeline.runner": {"errors", "markets", "operations", "runs", "settings", "warehouse"},
     "pipeline.scheduler": {"errors", "runner", "settings", "warehouse"},
@@ -67,7 +68,10 @@ ROOMS: dict[str, set[str]] = {
 }
 HOMES = {
     "duckdb": ("pipeline/warehouse.py", "tests/", "benchmarks/"),
-    "requests": ("pipeline/sources/http.py", "pipeline/sources/answers.py", "tests/"),
+    "requests": ("pipeline/sources/http.py", "pipeline/sources/answers.py", "pipeline/channels/", "tests/"),
+    "psutil": ("pipeline/processes.py", "pipeline/machine.py", "tests/", "benchmarks/"),
+    "prometheus_client": ("pipeline/exposition.py", "tests/"),
+    "smtplib": ("pipeline/channels/", "tests/"),
     "schedule": ("pipeline/scheduler.py",),
     "scipy": ("pipeline/metrics.py", "pipeline/drift.py", "tests/", "benchmarks/"),
     "sklearn": ("pipeline/models/", "tests/", "benchmarks/"),
