@@ -10,12 +10,26 @@ from typing import Any
 
 import pandas as pd
 
-from dashboard.data import Desk
-from pipeline import promoting, runs
-from pipeline.errors import NoWarehouse, SextantError
+from dashboard.data import Desk, jobs
+from pipeline import alerting, promoting, runs
+from pipeline.errors import JobError, NoWarehouse, SextantError, UnknownJob
 
 ROLES = ("viewer", "operator", "admin")
-NEEDS = {"retrain": "operator", "promote": "admin", "roll_back": "admin", "reissue": "admin"}
+NEEDS = {
+    "retrain": "operator",
+    "promote": "admin",
+    "roll_back": "admin",
+    "reissue": "admin",
+    "run_now": "operator",
+    "cancel": "operator",
+    "retry": "operator",
+    "backfill": "operator",
+    "acknowledge": "operator",
+    "snooze": "operator",
+    "wake": "operator",
+    "declare_maintenance": "admin",
+}
+AGAIN = ("failed", "missed", "cancelled")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -100,6 +114,95 @@ def reissue(desk: Desk, *, user: User, target: str, reason: str, now: datetime) 
         run_id = runs.request(desk.warehouse, "forecast", by=user.name, reason=act.reason, args=args, now=now)
         note["run_id"] = run_id
     return run_id
+
+
+def run_now(desk: Desk, *, user: User, job: str, reason: str, now: datetime) -> str:
+    """Queue `job` for the scheduler; returns the id of its run, the waiting or running one's if there is one.
+
+    Raises Denied, UnknownJob, Busy.
+    """
+    act = Act(user, "run_now", job, reason.strip(), {})
+    with _audited(desk, act, now) as note:
+        if job not in jobs():
+            raise UnknownJob(f"no job is called {job!r}; there are: {', '.join(jobs())}.")
+        run_id = runs.request(desk.warehouse, job, by=user.name, reason=act.reason, args={}, now=now)
+        note["run_id"] = run_id
+    return run_id
+
+
+def cancel(desk: Desk, *, user: User, run_id: str, reason: str, now: datetime) -> str:
+    """Ask for the end of a queued or running run; returns its state then. Raises Denied, UnknownJob, Busy."""
+    act = Act(user, "cancel", run_id, reason.strip(), {})
+    with _audited(desk, act, now) as note:
+        note["state"] = runs.cancel(desk.warehouse, run_id, by=user.name, reason=act.reason, now=now)
+    return str(note["state"])
+
+
+def retry(desk: Desk, *, user: User, run_id: str, reason: str, now: datetime) -> str:
+    """Queue a failed run's job again with the same arguments; returns the run id. Raises Denied, JobError, Busy."""
+    act = Act(user, "retry", run_id, reason.strip(), {})
+    with _audited(desk, act, now) as note:
+        found = desk.warehouse.ask("run_by_id", run_id=run_id)
+        if found.empty or found["state"].iloc[0] not in AGAIN:
+            raise JobError(f"run {run_id} is none that failed or was missed; look at the page again.")
+        args, why = json.loads(found["args"].iloc[0]), f"retry of {run_id}: {act.reason}"
+        again = runs.request(desk.warehouse, found["job"].iloc[0], by=user.name, reason=why, args=args, now=now)
+        note["run_id"] = again
+    return again
+
+
+def backfill(
+    desk: Desk, *, user: User, series: str, first: datetime, last: datetime, reason: str, now: datetime
+) -> str:
+    """Queue an ingest of what is missing from `first` to `last` (aware); returns the run id. Raises Denied, Busy."""
+    window = {"from": first.isoformat(), "to": last.isoformat()}
+    act = Act(user, "backfill", series, reason.strip(), window)
+    with _audited(desk, act, now) as note:
+        run_id = runs.request(desk.warehouse, "ingest", by=user.name, reason=act.reason, args=window, now=now)
+        note["run_id"] = run_id
+    return run_id
+
+
+def act_on_alert(
+    desk: Desk, *, user: User, kind: str, alert_id: str, reason: str, now: datetime, until: datetime | None = None
+) -> None:
+    """Write down that somebody saw to an alert; `kind` is acknowledge, snooze (`until`) or wake.
+
+    Raises Denied, ActRefused when the alert is over, Busy.
+    """
+    act = Act(user, kind, alert_id, reason.strip(), {"until": until.isoformat()} if until else {})
+    with _audited(desk, act, now):
+        alerting.act(desk.warehouse, alert_id, kind=kind, actor=user.name, reason=act.reason, until=until, now=now)
+
+
+def declare_maintenance(
+    desk: Desk,
+    *,
+    user: User,
+    rule: str,
+    subject: str,
+    first: datetime,
+    last: datetime,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Say that from `first` to `last` (aware) no alert of `rule` and `subject` ("*": any) is to fire.
+
+    Raises Denied, ActRefused when the window is none, Busy.
+    """
+    window = {"from": first.isoformat(), "to": last.isoformat()}
+    act = Act(user, "declare_maintenance", f"{rule} {subject}", reason.strip(), window)
+    with _audited(desk, act, now):
+        alerting.declare(
+            desk.warehouse,
+            rule=rule,
+            subject=subject,
+            first=first,
+            last=last,
+            reason=act.reason,
+            actor=user.name,
+            now=now,
+        )
 
 
 @contextmanager

@@ -18,8 +18,10 @@ st.navigation(
     [
         st.Page("views/forecasts.py", title="Forecasts", icon=":material/show_chart:", default=True),
         st.Page("views/accuracy.py", title="Accuracy", icon=":material/target:"),
+        st.Page("views/data.py", title="Data", icon=":material/sensors:"),
         st.Page("views/jobs.py", title="Jobs", icon=":material/monitor_heart:"),
         st.Page("views/models.py", title="Models", icon=":material/model_training:"),
+        st.Page("views/alerts.py", title="Alerts", icon=":material/notifications:"),
         st.Page("views/audit.py", title="Audit", icon=":material/history:"),
     ],
     position="top",

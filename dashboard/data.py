@@ -6,19 +6,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
+from pipeline import freshness as freshness_of
 from pipeline.clocks import clock_of, real
+from pipeline.discovery import discover
 from pipeline.errors import Busy, Held
-from pipeline.markets import Market, Series, Target, load_markets
+from pipeline.markets import Market, Target, load_markets
+from pipeline.operations import Operations, load_operations
+from pipeline.runner import Job
 from pipeline.settings import Settings
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import Session, Warehouse
 
 KEPT = 400
 WAIT_S = 3.0
-Key = tuple[str, tuple[tuple[str, Any], ...]]
+T = TypeVar("T")
+Key = tuple[Any, ...]
 
 
 @dataclass
@@ -32,7 +37,8 @@ class Desk:
     markets: dict[str, Market]
     warehouse: Warehouse
     clock: Callable[[], datetime] = real
-    _answers: OrderedDict[Key, tuple[Any, pd.DataFrame]] = field(default_factory=OrderedDict)
+    operations: Operations = field(default_factory=Operations)
+    _answers: OrderedDict[Key, tuple[Any, Any]] = field(default_factory=OrderedDict)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
     _late: threading.local = field(default_factory=threading.local)
 
@@ -41,24 +47,39 @@ class Desk:
         """Every target of the active markets by id."""
         return {target.id: target for market in self.markets.values() for target in market.targets}
 
+    def target_names(self) -> dict[str, Target]:
+        """Targets by the name a page offers them under."""
+        several = len(self.markets) > 1
+        return {
+            f"{self.markets[one.market].name} {one.title}" if several else one.title: one
+            for one in self.targets.values()
+        }
+
     def ask(self, query: str, **params: Any) -> pd.DataFrame:
         """The answer to a named query; the last one known while writers keep the lock (see `late`).
 
         Raises NoWarehouse when there is no file, Busy or Held when this was never answered before.
         """
-        key = (query, tuple(sorted(params.items())))
+        answer: pd.DataFrame = self.look((query, *sorted(params.items())), lambda session: session.ask(query, **params))
+        return answer
+
+    def look(self, key: Key, work: Callable[[Session], T]) -> T:
+        """What `work` finds in a session that reads, remembered under `key` like the answers of `ask`."""
         version = self.warehouse.version()
         with self._mutex:
             known = self._answers.get(key)
         if known is not None and known[0] == version and version:
-            return known[1]
+            remembered: T = known[1]
+            return remembered
         try:
-            answer = self.warehouse.ask(query, **params)
+            with self.warehouse.read() as session:
+                answer = work(session)
         except (Busy, Held):
             if known is None:
                 raise
             self._late.seen = True
-            return known[1]
+            outdated: T = known[1]
+            return outdated
         self._keep(key, version, answer)
         return answer
 
@@ -71,12 +92,18 @@ class Desk:
         """Whether there is a warehouse file at all."""
         return self.warehouse.path.exists()
 
-    def _keep(self, key: Key, version: Any, answer: pd.DataFrame) -> None:
+    def _keep(self, key: Key, version: Any, answer: Any) -> None:
         with self._mutex:
             self._answers[key] = (version, answer)
             self._answers.move_to_end(key)
             while len(self._answers) > KEPT:
                 self._answers.popitem(last=False)
+
+
+@cache
+def jobs() -> dict[str, Job]:
+    """Every job by name; asked for when a page needs it, because training's libraries come along."""
+    return discover("pipeline.jobs", "JOB")
 
 
 @dataclass(frozen=True)
@@ -107,6 +134,7 @@ def desk() -> Desk:
         markets=load_markets(settings.config, settings.markets),
         warehouse=Warehouse(settings.warehouse, wait_s=min(WAIT_S, settings.lock_wait_s)),
         clock=clock_of(settings.clock),
+        operations=load_operations(settings.config),
     )
 
 
@@ -126,17 +154,10 @@ def freshness(source: Desk, target: Target, now: datetime) -> Freshness:
     )
 
 
-def behind(series: Series, newest: datetime | None, now: datetime) -> bool:
-    """Whether a series lacks values that should have been published by `now`.
-
-    A measured value is due `delay` after its interval and a quarter of an hour to fetch it; forecasts and
-    prices must reach beyond now.
-    """
-    if newest is None:
-        return True
-    if series.kind != "measured":
-        return newest < now
-    return now > newest + 2 * series.cadence + series.delay + timedelta(minutes=15)
+def look(source: Desk, market: Market, now: datetime) -> list[freshness_of.Freshness]:
+    """How current each series of `market` is; moves on with the minute."""
+    minute = now.replace(second=0, microsecond=0)
+    return source.look(("look", market.id, minute), lambda session: freshness_of.look(session, market, now))
 
 
 def moment(value: Any) -> datetime | None:

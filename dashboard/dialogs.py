@@ -25,8 +25,9 @@ def _close() -> None:
 def show(frame: Frame) -> None:
     """Draw the dialog that is open, if any. Call it in every run: a rerun must not close it."""
     asked = st.session_state.get("dialog")
-    if asked:
-        {"retrain": _retrain_dialog, "promote": _promote_dialog, "roll_back": _roll_back_dialog}[asked["name"]](frame)
+    shown = {"retrain": _retrain_dialog, "promote": _promote_dialog, "roll_back": _roll_back_dialog}
+    if asked and asked["name"] in shown:
+        shown[asked["name"]](frame)
 
 
 @st.dialog("Retrain?", icon=":material/model_training:", on_dismiss=_close)

@@ -18,6 +18,15 @@ def number(value: float | None, digits: int = 0) -> str:
     return text.replace("-", MINUS) if float(text.replace(",", "")) else text.replace("-", "")
 
 
+def figure(value: object) -> str:
+    """A value of unknown kind: 12345.678 -> '12,346', 0.01234 -> '0.0123', words as they are."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if value == int(value) or abs(value) >= 1000:
+        return number(value)
+    return f"{value:.3g}".replace("-", MINUS)
+
+
 def signed(value: float | None, digits: int = 0) -> str:
     """54.2 -> '+54', what rounds to nothing -> '0'."""
     text = number(value, digits)

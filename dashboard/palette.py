@@ -23,6 +23,8 @@ class Palette:
     warning: str
     other: str
     future: str
+    whole: str
+    hole: str
 
 
 LIGHT = Palette(
@@ -42,6 +44,8 @@ LIGHT = Palette(
     warning="#B04A00",
     other="#0E7C66",
     future="rgba(11,95,165,0.05)",
+    whole="#CFE1F2",
+    hole="#F6C48F",
 )
 DARK = Palette(
     text="#E8EDF4",
@@ -60,6 +64,8 @@ DARK = Palette(
     warning="#F0A04B",
     other="#4CC9A7",
     future="rgba(90,176,242,0.06)",
+    whole="#1D3D5C",
+    hole="#8A5A22",
 )
 
 

@@ -24,7 +24,15 @@ from PIL import Image
 
 from pipeline.settings import ROOT
 
-PATHS = {"forecasts": "", "accuracy": "accuracy", "jobs": "jobs", "models": "models", "audit": "audit"}
+PATHS = {
+    "forecasts": "",
+    "accuracy": "accuracy",
+    "data": "data",
+    "jobs": "jobs",
+    "models": "models",
+    "alerts": "alerts",
+    "audit": "audit",
+}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTHS = {1440: "", 390: "_phone"}
 SETTLED = '[data-testid="stApp"][data-test-script-state="notRunning"]'

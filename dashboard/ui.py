@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import data, formats, live, palette
+from dashboard import alarms, data, formats, live, palette
 from dashboard.actions import User, current_user
 from dashboard.data import Desk, Freshness
 from dashboard.palette import Palette
@@ -27,6 +27,8 @@ STYLE = """<style>
 [data-testid="stMetricLabel"] p {font-size: .86rem}
 [data-testid="stCaptionContainer"] {color: inherit; opacity: .78}
 h1 {padding: 0 !important}
+.st-key-alarms [data-testid="stPageLink-NavLink"] {padding: 0; margin: 0; min-height: 0}
+.st-key-alarms p, .st-key-alarms p > span {line-height: 21px; font-weight: 400}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem}}
 </style>"""
 log = logging.getLogger(__name__)
@@ -77,6 +79,9 @@ def page(title: str) -> Iterator[Frame]:
         st.error(str(error), icon=":material/settings_alert:")
         st.stop()
     now = desk.clock()
+    if st.session_state.get("page") != title:
+        # A dialog left open on another page by the browser's back button would hold up every refresh.
+        st.session_state.update(page=title, dialog=None)
     top = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
     row = st.container(horizontal=True, vertical_alignment="center", gap="medium")
     with row:
@@ -176,12 +181,15 @@ def attempt(action: Callable[[], str]) -> str:
 def _title(desk: Desk, title: str) -> Target:
     """Draw the title beside the choice of target; several markets are named in the choice, one in the title."""
     targets = list(desk.targets.values())
-    several = len(desk.markets) > 1
-    st.title(title if several else f"{title}, {desk.markets[targets[0].market].name}", anchor=False, width="content")
+    st.title(
+        title if len(desk.markets) > 1 else f"{title}, {desk.markets[targets[0].market].name}",
+        anchor=False,
+        width="content",
+    )
     if len(targets) == 1:
         st.badge(f"{targets[0].title} · {targets[0].series.unit}", color="gray")
         return targets[0]
-    names = {f"{desk.markets[one.market].name} {one.title}" if several else one.title: one for one in targets}
+    names = desk.target_names()
     chosen = st.segmented_control(
         "Target",
         list(names),
@@ -245,6 +253,8 @@ def _freshness(desk: Desk, target: Target, now: datetime, badges: Any, zone: str
         color="gray" if alive else "orange",
         help=None if alive else "Nothing new is fetched, forecast or trained: start it with `python jobs.py schedule`.",
     )
+    with badges.container(key="alarms", width="content"), panel():
+        alarms.badge(desk, now)
     return fresh
 
 

@@ -19,6 +19,7 @@ COUNTS = {
     "incomplete_issues": "issues without six horizons of one version",
     "incomplete_others": "shadow forecasts or re-issues without six horizons",
     "crossing_quantiles": "forecasts with crossing quantiles",
+    "silent_hours": "hours between live issues that were neither issued nor noted as missed",
 }
 
 

@@ -17,6 +17,7 @@ SextantError
 |  |- BadRequest           the provider rejects the question itself
 |  '- SchemaChanged        the answer is not in the format we know
 |- ChannelFailed           an alert could not be delivered
+|- ActRefused              an alert cannot be acknowledged, snoozed or silenced like that
 |- BackupError
 |  |- BackupDamaged        a backup is not what was written, or cannot be opened
 |  '- RestoreRefused       restoring would overwrite what is there
@@ -120,11 +121,16 @@ class SchemaChanged(SourceError):
 
 
 class ChannelFailed(SextantError):
-    """An alert could not be delivered; `again` says whether a later try may go through."""
+    """An alert could not be delivered; `again` says whether a try after `retry_after_s` may go through."""
 
-    def __init__(self, message: str, *, again: bool = True) -> None:
+    def __init__(self, message: str, *, again: bool = True, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.again = again
+        self.retry_after_s = retry_after_s
+
+
+class ActRefused(SextantError):
+    """What a person wants to do about an alert cannot be done; nothing was written."""
 
 
 class BackupError(SextantError):

@@ -55,9 +55,9 @@ class Locks:
         self._sleep(PAUSE_S)
 
     @contextmanager
-    def named(self, name: str) -> Iterator[None]:
+    def named(self, name: str, *, wait_s: float = NAMED_WAIT_S) -> Iterator[None]:
         """Hold `name` alone. Raises Busy when somebody else keeps it."""
-        with self._held(name, fcntl.LOCK_EX, self._clock() + NAMED_WAIT_S):
+        with self._held(name, fcntl.LOCK_EX, self._clock() + wait_s):
             yield
 
     def taken(self, name: str) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pipeline.errors import ConfigError
@@ -23,7 +24,8 @@ class Series:
     `delay` is how long after the end of its interval a measured value is published,
     `ahead` how far beyond now a forecast or price is published, `overlap` how far back
     each ingest asks again because the provider revises. Values outside
-    [`minimum`, `maximum`] (in `unit`) are quarantined.
+    [`minimum`, `maximum`] (in `unit`) are quarantined. A value that stands still for `flat` looks stuck (None: may
+    stand); one further than `jump` (in `unit`) from the mean of its neighbours is a jump (None: learned from the past).
     """
 
     id: str
@@ -37,13 +39,15 @@ class Series:
     minimum: float
     maximum: float
     keys: Mapping[str, str] = field(hash=False)
+    flat: timedelta | None = None
+    jump: float | None = None
 
 
 @dataclass(frozen=True)
 class Input(Series):
     """A series that a target's models look at; `own_unit`: it speaks in the target's unit."""
 
-    own_unit: bool
+    own_unit: bool = field(kw_only=True)
 
     @property
     def key(self) -> str:
@@ -58,7 +62,8 @@ class Policy:
     `promotion`: auto (unless broken or clearly worse), must_win, manual (waits for approval) or never.
     `clearly_worse` and `error_up` are ratios of MAE; `keep_versions` artifacts stay besides every former
     champion's; `shadow_versions` former champions forecast in shadow; a champion older than `oldest` is
-    trained anew; `deep_every` is how often all families are compared again.
+    trained anew; `deep_every` is how often all families are compared again. `mae_limit` (in the target's unit) and
+    `mape_limit_pct` are the most that a week of issues may err before an alert; None: no limit.
     """
 
     promotion: str = "auto"
@@ -68,6 +73,8 @@ class Policy:
     shadow_versions: int = 3
     oldest: timedelta = timedelta(days=10)
     deep_every: timedelta = timedelta(days=7)
+    mae_limit: float | None = None
+    mape_limit_pct: float | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Market:
-    """A zone with its series, its targets and the sources that can fill them, best first."""
+    """A zone with its series, its targets and the sources that can fill them, best first.
+
+    `status_url` is where people see whether the provider is well ("": nowhere).
+    """
 
     id: str
     name: str
@@ -116,6 +126,12 @@ class Market:
     history: timedelta
     series: tuple[Series, ...]
     targets: tuple[Target, ...]
+    status_url: str = ""
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The declared events of the market; its targets share them."""
+        return self.targets[0].events if self.targets else ()
 
 
 def load_markets(path: Path, active: tuple[str, ...]) -> dict[str, Market]:
@@ -149,6 +165,7 @@ def _market(name: str, table: Mapping[str, Any], where: str) -> Market:
             history=timedelta(days=table["history_days"]),
             series=tuple(series.values()),
             targets=targets,
+            status_url=_link(table.get("status_url", "")),
         )
     except KeyError as error:
         raise ConfigError(f"{where} lacks or names an unknown {error}; add it.") from error
@@ -173,7 +190,35 @@ def _series(series_id: str, row: Mapping[str, Any], where: str) -> Series:
         minimum=float(row["minimum"]),
         maximum=float(row["maximum"]),
         keys=dict(row["keys"]),
+        flat=_flat(series_id, row),
+        jump=_jump(series_id, row),
     )
+
+
+def _flat(series_id: str, row: Mapping[str, Any]) -> timedelta | None:
+    """Measured values may stand still for six intervals and at least an hour, forecasts and prices as they like."""
+    usual = max(60, 6 * row["cadence_min"]) if row["kind"] == "measured" else 0
+    value = row.get("flat_min", usual)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and (value == 0 or 2 * row["cadence_min"] <= value < float("inf"))):
+        raise ValueError(f"series {series_id} has flat_min {value!r}; use two intervals or more, or 0 for no limit")
+    return timedelta(minutes=value) if value else None
+
+
+def _jump(series_id: str, row: Mapping[str, Any]) -> float | None:
+    value = row.get("jump")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
+        raise ValueError(
+            f"series {series_id} has jump {value!r}; use a number of {row['unit']} above 0, or leave it out"
+        )
+    return None if value is None else float(value)
+
+
+def _link(url: Any) -> str:
+    parts = urlsplit(url) if isinstance(url, str) else None
+    if url == "" or (parts and parts.scheme in ("http", "https") and parts.hostname):
+        return str(url)
+    raise ValueError(f"status_url is {url!r}; write an address such as 'https://status.example.org', or leave it out")
 
 
 def _target(
@@ -219,7 +264,7 @@ def _policy(key: str, row: Mapping[str, Any]) -> Policy:
     if promotion not in PROMOTIONS:
         raise ValueError(f"target {key} has promotion {promotion!r}; use one of {', '.join(PROMOTIONS)}")
 
-    def number(name: str, default: int, least: int) -> Any:
+    def number(name: str, default: float, least: float) -> Any:
         value = row.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < float("inf"):
             raise ValueError(f"target {key} has {name} {value!r}; use a number of at least {least}")
@@ -233,6 +278,8 @@ def _policy(key: str, row: Mapping[str, Any]) -> Policy:
         shadow_versions=int(number("shadow_versions", usual.shadow_versions, 0)),
         oldest=timedelta(days=number("oldest_days", usual.oldest.days, 1)),
         deep_every=timedelta(days=number("deep_every_days", usual.deep_every.days, 1)),
+        mae_limit=number("mae_limit", 1, 0.001) if "mae_limit" in row else None,
+        mape_limit_pct=number("mape_limit_pct", 1, 0.001) if "mape_limit_pct" in row else None,
     )
 
 

@@ -16,6 +16,7 @@ import joblib
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.attaching import needs_space
 from pipeline.errors import ArtifactDamaged, ModelError, NoChampion
 from pipeline.warehouse import Session, Warehouse
 
@@ -56,15 +57,33 @@ class Artifact:
 
 
 def store(content: Mapping[str, Any], *, folder: Path, name: str) -> Artifact:
-    """Write `content` to `folder`/`name`.joblib, whole or not at all."""
+    """Write `content` to `folder`/`name`.joblib, whole or not at all. Raises DiskFull."""
     buffer = io.BytesIO()
     joblib.dump(dict(content), buffer, compress=3)
     path = folder / f"{name}.joblib"
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(buffer.getvalue())
-    os.replace(partial, path)
+    with needs_space(f"the model file {path.name}"):
+        try:
+            with partial.open("wb") as file:
+                file.write(buffer.getvalue())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
     return Artifact(path.relative_to(folder).as_posix(), sha256(buffer.getvalue()).hexdigest())
+
+
+def read_bytes(artifact: str, fingerprint: str, *, folder: Path, version_id: str) -> bytes:
+    """The bytes of a model file. Raises ArtifactDamaged when it is gone or they are not the registered ones."""
+    try:
+        content = (folder / artifact).read_bytes()
+    except OSError as error:
+        raise ArtifactDamaged(f"{version_id}: its file {artifact} cannot be read; roll back or retrain.") from error
+    if sha256(content).hexdigest() != fingerprint:
+        raise ArtifactDamaged(f"{version_id}: its file {artifact} was changed since training; roll back or retrain.")
+    return content
 
 
 def read_artifact(artifact: str, fingerprint: str, *, folder: Path, version_id: str) -> dict[str, Any]:
@@ -73,12 +92,7 @@ def read_artifact(artifact: str, fingerprint: str, *, folder: Path, version_id: 
     Raises ArtifactDamaged, before unpickling, unless the bytes are the registered ones, and ModelError when the
     libraries that are installed cannot read them.
     """
-    try:
-        content = (folder / artifact).read_bytes()
-    except OSError as error:
-        raise ArtifactDamaged(f"{version_id}: its file {artifact} cannot be read; roll back or retrain.") from error
-    if sha256(content).hexdigest() != fingerprint:
-        raise ArtifactDamaged(f"{version_id}: its file {artifact} was changed since training; roll back or retrain.")
+    content = read_bytes(artifact, fingerprint, folder=folder, version_id=version_id)
     try:
         loaded: dict[str, Any] = joblib.load(io.BytesIO(content))
     except UNREADABLE as error:

@@ -3,31 +3,38 @@
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from pipeline.errors import JobRunning, SextantError, WarehouseError
+from pipeline import processes
+from pipeline.errors import SextantError, UnknownJob, WarehouseError
+from pipeline.failures import Retried, failure_of
+from pipeline.logs import about
 from pipeline.markets import Market
 from pipeline.operations import Operations
-from pipeline.runs import bury, new_run, run_frame
+from pipeline.recording import Log, Pulse, Usage, captured
+from pipeline.redacting import redact
+from pipeline.runrows import begun, new_run, run_frame
+from pipeline.runs import Plans, bury, claim, end, sweep
 from pipeline.settings import Settings
 from pipeline.warehouse import Session, Warehouse
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
-PROGRESS_EVERY = timedelta(seconds=5)
 INTERRUPTED = "interrupted: the process was told to stop"
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What a job did: rows read and written, and one sentence. `skipped` means there was nothing to do.
 
-    `failures` are sentences about parts that failed while others went well; any makes the run failed.
+    `failures` are sentences about parts that failed while others went well; any makes the run failed, and `failure`
+    is then the class of the worst of them (see failures.py).
     """
 
     rows_in: int = 0
@@ -35,6 +42,7 @@ class Outcome:
     note: str = ""
     skipped: bool = False
     failures: tuple[str, ...] = ()
+    failure: str = ""
 
 
 def _plain(items: Iterable[Any], _label: str, _total: int | None = None) -> Iterable[Any]:
@@ -88,7 +96,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs jobs against one warehouse; `clock` gives aware UTC times."""
+    """Runs jobs against one warehouse; `clock` gives aware UTC times.
+
+    `plans` finds the plan of a job by its name: without one, a queued run that failed or died is not tried again. A
+    heartbeat is written every `beat_s` real seconds, and the end of a run is tried to be written for `patience_s`.
+    """
 
     settings: Settings
     markets: dict[str, Market]
@@ -97,31 +109,73 @@ class Runner:
     operations: Operations = field(default_factory=Operations)
     echo: Callable[[str], None] = lambda _line: None
     progress: Callable[..., Iterable[Any]] = _plain
+    plans: Plans = lambda _job: None
+    beat_s: float = 15.0
+    patience_s: float = 120.0
 
     def run(self, job: Job, *, by: str, reason: str = "", **args: Any) -> dict[str, Any]:
-        """Run `job` here and now and return its row of `job_runs`. Raises JobRunning when it runs elsewhere."""
-        row = new_run(job.name, by=by, reason=reason, args=args, now=self.clock())
-        return self.carry_out(job, row)
+        """Run `job` here and now and return its row of `job_runs`; whoever asked sees a failure and tries again.
 
-    def carry_out(self, job: Job, row: dict[str, Any]) -> dict[str, Any]:
-        """Run `job` for a row made by `new_run` or taken from the queue."""
+        Raises JobRunning when the job runs elsewhere, KeyboardInterrupt after the run was told to stop, and
+        WarehouseError when neither beginning nor end could be written.
+        """
+        row = new_run(job.name, by=by, reason=reason, args=args, now=self.clock())
+
+        def begin(session: Session) -> dict[str, Any]:
+            begun_row = row | begun(pid=os.getpid(), born=processes.born(), now=self.clock())
+            session.append("job_runs", run_frame([begun_row]))
+            return begun_row
+
+        return self._carry_out(job, row["run_id"], begin, plan=None)
+
+    def run_queued(self, job: Job, run_id: str) -> dict[str, Any]:
+        """Claim the queued run `run_id` of `job`, run it here and return its row; a failure queues the next try.
+
+        Raises UnknownJob when it is no longer queued or not yet due, and what `run` raises; with JobRunning it stays
+        in the queue.
+        """
+
+        def begin(session: Session) -> dict[str, Any]:
+            return claim(session, run_id, pid=os.getpid(), born=processes.born(), now=self.clock())
+
+        return self._carry_out(job, run_id, begin, plan=self.plans(job.name))
+
+    def sweep(self) -> int:
+        """Close the rows of runs whose process is gone (see `runs.sweep`); returns how many."""
+        return sweep(self.warehouse, now=self.clock(), plans=self.plans)
+
+    def _carry_out(
+        self, job: Job, run_id: str, begin: Callable[[Session], dict[str, Any]], plan: Retried | None
+    ) -> dict[str, Any]:
+        log, usage, stop = Log(self.settings.secrets), Usage(), None
+        ended: dict[str, Any] = {"state": "failed", "failure": "interrupted", "error": INTERRUPTED}
+        error: BaseException | None = None
         with self.warehouse.job_lock(job.name):
-            row |= {"state": "running", "started_at": self.clock(), "heartbeat_at": self.clock(), "pid": os.getpid()}
-            self._record(row, dead=job.name)
-            lines: list[str] = []
-            with _captured(lines):
-                ended = self._attempt(job, row, lines)
-            row |= ended | {"ended_at": self.clock(), "log": "\n".join(lines)}
-            self._record(row)
-        if row["error"] == INTERRUPTED:
-            raise KeyboardInterrupt
+            # The word to stop may come at any moment, also just after the run was claimed or has ended.
+            try:
+                with self.warehouse.write() as session:
+                    bury(session, job.name, now=self.clock(), plan=self.plans(job.name))
+                    row = begin(session)
+                pulse = Pulse(self.warehouse, self.clock, run_id, log, usage, self.beat_s)
+                with about(job=job.name, run_id=run_id), captured(log), pulse:
+                    ended, error = self._attempt(job, row, log)
+            except KeyboardInterrupt as told:
+                stop = told
+            # Told to stop before it began, a run has no row or waits on; neither is to be changed.
+            with suppress(*([UnknownJob] if stop else [])):
+                row = self._end(run_id, ended | usage.facts() | {"log": log.text()}, plan, error)
+        if stop is not None:
+            raise stop
         return row
 
-    def _attempt(self, job: Job, row: dict[str, Any], lines: list[str]) -> dict[str, Any]:
+    def _attempt(self, job: Job, row: dict[str, Any], log: Log) -> tuple[dict[str, Any], BaseException | None]:
+        """How the run ended, as columns of its row, and the error that ended it."""
+
         def say(line: str) -> None:
-            lines.append(f"{self.clock():%Y-%m-%d %H:%M:%S}Z {line}")
-            self.echo(line)
-            self._show_progress(row, lines)
+            log.add(f"{self.clock():%Y-%m-%d %H:%M:%S}Z {line}")
+            # Whoever started this process may be gone, and its terminal with it.
+            with suppress(OSError):
+                self.echo(line)
 
         context = Context(
             settings=self.settings,
@@ -136,46 +190,30 @@ class Runner:
             operations=self.operations,
         )
         try:
-            outcome = job.run(context)
-        except SextantError as error:
-            say(str(error))
-            return {"state": "failed", "error": f"{type(error).__name__}: {error}"}
-        except KeyboardInterrupt:
-            return {"state": "failed", "error": INTERRUPTED}
+            return _ended(job.run(context), say), None
         except Exception as error:
-            log.exception("job %s met a bug", job.name)
-            say(f"{type(error).__name__}: {error}")
-            return {"state": "failed", "error": f"{type(error).__name__}: {error}"}
-        return _ended(outcome, say)
+            failure = failure_of(error)
+            if failure == "bug":
+                logger.exception("job %s met a bug", job.name)
+            words = redact(f"{type(error).__name__}: {error}", self.settings.secrets)
+            say(str(error) if isinstance(error, SextantError) else words)
+            return {"state": "failed", "failure": failure, "error": words}, error
 
-    def _show_progress(self, row: dict[str, Any], lines: list[str]) -> None:
-        """Let others read the log of a long run while it runs; no run fails because that was not possible."""
-        now = self.clock()
-        if now - row["heartbeat_at"] < PROGRESS_EVERY:
-            return
-        row |= {"heartbeat_at": now, "log": "\n".join(lines)}
-        try:
-            self._record(row)
-        except WarehouseError as error:
-            log.debug("the log of %s was not updated: %s", row["job"], error)
-
-    def _record(self, row: dict[str, Any], *, dead: str | None = None) -> None:
-        with self.warehouse.write() as session:
-            if dead is not None:
-                bury(session, dead, self.clock())
-            session.upsert("job_runs", run_frame([row]))
-
-    def sweep(self) -> int:
-        """Mark runs failed whose process is gone; returns how many. Leaves runs that are alive alone."""
-        open_runs = self.warehouse.ask("open_runs")
-        buried = 0
-        for name in set(open_runs.loc[open_runs["state"] == "running", "job"]):
+    def _end(
+        self, run_id: str, ended: dict[str, Any], plan: Retried | None, error: BaseException | None
+    ) -> dict[str, Any]:
+        """Write the end of a run, again and again while that is not possible: a full disk is given time to clear."""
+        deadline, wait_s = time.monotonic() + self.patience_s, 0.25
+        while True:
             try:
-                with self.warehouse.job_lock(name), self.warehouse.write() as session:
-                    buried += bury(session, name, self.clock())
-            except JobRunning:
-                continue
-        return buried
+                with self.warehouse.write() as session:
+                    return end(session, run_id, ended, now=self.clock(), plan=plan, error=error)
+            except WarehouseError as trouble:
+                if time.monotonic() + wait_s > deadline:
+                    raise
+                logger.warning("the end of run %s is not written yet: %s", run_id, trouble)
+            time.sleep(wait_s)
+            wait_s = min(2 * wait_s, 10.0)
 
 
 def ordered(jobs: dict[str, Job], names: Iterable[str]) -> list[Job]:
@@ -195,27 +233,7 @@ def _ended(outcome: Outcome, say: Callable[[str], None]) -> dict[str, Any]:
         say(outcome.note)
     state = "failed" if outcome.failures else "skipped" if outcome.skipped else "succeeded"
     ended: dict[str, Any] = {"state": state, "rows_in": outcome.rows_in, "rows_out": outcome.rows_out}
-    ended["error"] = "\n".join(outcome.failures) or None
+    if outcome.failures:
+        ended |= {"error": "\n".join(outcome.failures), "failure": outcome.failure or "refused"}
     # The reason somebody gave stays, unless there is one why nothing was done.
     return ended | ({"reason": outcome.note} if state == "skipped" else {})
-
-
-class _Lines(logging.Handler):
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__(logging.INFO)
-        self._lines = lines
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._lines.append(self.format(record))
-
-
-@contextmanager
-def _captured(lines: list[str]) -> Iterator[None]:
-    handler = _Lines(lines)
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger("pipeline")
-    root.addHandler(handler)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)

@@ -1,88 +1,130 @@
-"""Wall clock + queue -> child processes that run jobs; one scheduler a warehouse."""
+"""Clock + timetable + queue -> runs in processes of their own; one scheduler leads a warehouse, others wait."""
 
-import logging
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import schedule
 
-from pipeline.runner import Job, ordered
-from pipeline.settings import ROOT
-from pipeline.warehouse import SCHEDULER, Warehouse
+from pipeline import processes
+from pipeline.dispatching import Dispatcher
+from pipeline.errors import Busy, ConfigError, DiskFull, Held, NoWarehouse
+from pipeline.leading import Term, leadership
+from pipeline.plans import plans_of
+from pipeline.runner import Job, Runner
+from pipeline.runrows import rows_of
+from pipeline.tending import GRACE_S, PAUSE_S, Watch
+from pipeline.timetable import Timetable
 
-CHAIN_EVERY_MIN = 5
-POLL_S = 1.0
-STOP_WAIT_S = 15.0
-log = logging.getLogger(__name__)
+IDLE_S, BUSY_S = 0.5, 0.1
+BEAT_S, SWEEP_S = 15, 30
+SLEPT_S = 600
+PASSING = (Busy, Held, DiskFull, NoWarehouse, ConfigError, OSError)
+"""Trouble of the machine that may pass; a bug stops the scheduler, and whoever supervises it starts another."""
 
 
-@dataclass
 class Scheduler:
-    """Starts `jobs.py run ...` in processes of their own; `train` never holds up the hourly chain.
+    """Runs what is planned or queued. `say` gets one line for each thing started or ended."""
 
-    `say` gets one line for each thing started or ended.
-    """
+    def __init__(
+        self,
+        runner: Runner,
+        jobs: dict[str, Job],
+        *,
+        say: Callable[[str], None],
+        command: Sequence[str] = processes.COMMAND,
+        grace_s: float = GRACE_S,
+        pause_s: float = PAUSE_S,
+        duties: Iterable[tuple[int, Callable[[], object]]] = (),
+    ) -> None:
+        """`command` is what runs are started with, `grace_s` how long one that is told to stop may take, `pause_s` how
+        soon one that never began is started again, `duties` what else to do every so many real seconds.
 
-    warehouse: Warehouse
-    jobs: dict[str, Job]
-    say: Callable[[str], None]
-    children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+        Raises ConfigError when sextant.toml plans an unknown job.
+        """
+        self._plans = plans_of(jobs, runner.operations)
+        self._runner = replace(runner, plans=self._plans.get)
+        self._jobs, self._say, self._duties = jobs, say, tuple(duties)
+        self._watch = Watch(runner.warehouse, self._plans, say, command=command, grace_s=grace_s, pause_s=pause_s)
+        self._term: Term | None = None
+        self.trouble = ""
+        """What kept the last look from being done, if anything did."""
 
-    def serve(self, *, until: Callable[[], bool] = lambda: False) -> None:
-        """Run until `until()` or an interrupt, then stop the children. Raises JobRunning beside another scheduler."""
+    def serve(self, *, until: Callable[[], bool], wait: bool = True) -> None:
+        """Wait for the lead, then run until `until()` or the death of the parent; ends all its runs.
+
+        Raises JobRunning beside another scheduler when not to `wait`.
+        """
         parent = os.getppid()
-        timetable = self._timetable()
-        with self.warehouse.job_lock(SCHEDULER):
-            try:
-                self._chain()
-                while not until() and os.getppid() == parent:
-                    timetable.run_pending()
-                    self._take_queued()
-                    time.sleep(POLL_S)
-            finally:
-                self.stop()
 
-    def stop(self) -> None:
-        """End the children: politely, then not."""
-        for child in self.children.values():
-            child.terminate()
-        for child in self.children.values():
-            try:
-                child.wait(STOP_WAIT_S)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+        def over() -> bool:
+            return until() or os.getppid() != parent
 
-    def _timetable(self) -> schedule.Scheduler:
-        timetable = schedule.Scheduler()
-        timetable.every(CHAIN_EVERY_MIN).minutes.do(self._chain)
-        for job in self.jobs.values():
-            if job.at is not None:
-                timetable.every().day.at(job.at, "UTC").do(self._start, job.name, ["run", job.name])
-        return timetable
+        with leadership(self._runner.warehouse, wait=wait, until=over, say=self._say) as led:
+            if led:
+                self._lead(over)
 
-    def _chain(self) -> None:
-        names = [job.name for job in ordered(self.jobs, self.jobs) if job.at is None and not job.on_demand]
-        self._start("chain", ["run", *names])
+    def _lead(self, over: Callable[[], bool]) -> None:
+        reason = "a bug; the scheduler's output has the trace"
+        try:
+            while self._term is None:
+                if over():
+                    return
+                if not self._in_passing(self._begin):
+                    time.sleep(IDLE_S)
+            self._work(over)
+            reason = "stopped"
+        finally:
+            self._in_passing(lambda: self._end(reason))
 
-    def _take_queued(self) -> None:
-        if not self.warehouse.path.exists():
-            return
-        waiting = self.warehouse.ask("open_runs")
-        for row in waiting[waiting.state == "queued"].itertuples():
-            job = self.jobs.get(str(row.job))
-            slot = job.name if job is not None and (job.at is not None or job.on_demand) else "chain"
-            self._start(slot, ["run", "--queued", str(row.run_id)])
+    def _work(self, over: Callable[[], bool]) -> None:
+        with self._runner.warehouse.read() as session:
+            timetable = Timetable(self._plans, session.ask("timetable"))
+        assert self._term is not None
+        dispatcher = Dispatcher(
+            self._runner.warehouse, self._jobs, self._runner.markets, timetable, self._watch, self._term
+        )
+        wakes = self._wakes()
+        while not over():
+            self._in_passing(lambda: dispatcher.dispatch(self._runner.clock()))
+            wakes.run_pending()
+            if (wakes.idle_seconds or 0) > SLEPT_S:
+                wakes = self._wakes()  # the library goes by the wall clock, which was set back
+            time.sleep(BUSY_S if self._watch.runs else IDLE_S)
 
-    def _start(self, slot: str, words: list[str]) -> None:
-        running = self.children.get(slot)
-        if running is not None and running.poll() is None:
-            return
-        command = [sys.executable, str(ROOT / "jobs.py"), *words, "--by", "scheduler"]
-        # A session of its own: Ctrl-C reaches the scheduler only, which then ends its children in order.
-        self.children[slot] = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True)
-        self.say(f"started {' '.join(words)} (process {self.children[slot].pid})")
+    def _begin(self) -> None:
+        now = self._runner.clock()
+        self._runner.sweep()
+        self._watch.adopt(rows_of(self._runner.warehouse.ask("open_runs")))
+        self._term = Term.begin(self._runner.warehouse, now)
+        self._say(f"scheduler: leads since {now:%Y-%m-%d %H:%M:%S}Z (process {os.getpid()})")
+
+    def _end(self, reason: str) -> None:
+        self._watch.stop(self._runner.clock())
+        if self._term is not None:
+            self._term.end(self._runner.clock(), reason)
+
+    def _wakes(self) -> schedule.Scheduler:
+        wakes = schedule.Scheduler()
+        for seconds, duty in [(BEAT_S, self._beat), (SWEEP_S, self._runner.sweep), *self._duties]:
+            wakes.every(seconds).seconds.do(self._in_passing, duty)
+        return wakes
+
+    def _beat(self) -> None:
+        if self._term is not None:
+            with self._runner.warehouse.write() as session:
+                self._term.beat(session, self._runner.clock())
+
+    def _in_passing(self, work: Callable[[], object]) -> bool:
+        """Do it; trouble that may pass is said once and left for the next time. Returns whether it was done."""
+        try:
+            work()
+        except PASSING as error:
+            words = f"{type(error).__name__}: {error}"
+            if words != self.trouble:
+                self._say(f"scheduler: not now: {words}")
+            self.trouble = words
+            return False
+        self.trouble = ""
+        return True

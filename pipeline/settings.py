@@ -3,12 +3,45 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parseaddr
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pipeline import __version__
 from pipeline.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+LOG_FORMATS = ("text", "json")
+SHORTEST_SECRET = 8
+
+
+@dataclass(frozen=True)
+class Mail:
+    """How e-mail leaves; `ca` is a file of certificates to trust instead of the system's."""
+
+    host: str | None = None
+    port: int = SMTP_PORTS["starttls"]
+    security: str = "starttls"
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca: Path | None = None
+    sender: str | None = None
+    to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Where alerts go. The addresses of webhooks are secrets themselves: whoever knows one can post."""
+
+    webhook_url: str | None = field(default=None, repr=False)
+    webhook_secret: str | None = field(default=None, repr=False)
+    teams_url: str | None = field(default=None, repr=False)
+    slack_url: str | None = field(default=None, repr=False)
+    heartbeat_url: str | None = field(default=None, repr=False)
+    public_url: str | None = None
+    mail: Mail = Mail()
 
 
 @dataclass(frozen=True)
@@ -31,7 +64,22 @@ class Settings:
     user_agent: str
     backups: Path
     clock: Path | None = None
+    metrics: Path | None = None
     esios_api_key: str | None = field(default=None, repr=False)
+    log_format: str = "text"
+    migration_backup: bool = True
+    channels: Channels = Channels()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must appear in no message, row or log line: values, and the telling parts of secret addresses."""
+        told = self.channels
+        urls = [told.webhook_url, told.teams_url, told.slack_url, told.heartbeat_url]
+        parts = [part for url in urls if url for part in (url, url.split(urlsplit(url).netloc, 1)[1])]
+        values = [self.esios_api_key, told.webhook_secret, told.mail.password]
+        return tuple(
+            sorted({v for v in values if v} | {p for p in parts if len(p) >= SHORTEST_SECRET}, key=len, reverse=True)
+        )
 
     @classmethod
     def load(cls, env: Mapping[str, str] | None = None) -> "Settings":
@@ -54,9 +102,87 @@ class Settings:
             redata_url=env.get("SEXTANT_REDATA_URL", "https://apidatos.ree.es").rstrip("/"),
             user_agent=f"sextant/{__version__}",
             backups=Path(env.get("SEXTANT_BACKUPS") or warehouse.parent / "backups").resolve(),
-            clock=Path(env["SEXTANT_CLOCK"]).resolve() if env.get("SEXTANT_CLOCK") else None,
+            clock=_path(env, "SEXTANT_CLOCK"),
+            metrics=_path(env, "SEXTANT_METRICS_FILE"),
             esios_api_key=env.get("ESIOS_API_KEY") or None,
+            log_format=_word(env, "SEXTANT_LOG_FORMAT", LOG_FORMATS),
+            migration_backup=_word(env, "SEXTANT_MIGRATION_BACKUP", ("yes", "no")) == "yes",
+            channels=_channels(env),
         )
+
+
+def _channels(env: Mapping[str, str]) -> Channels:
+    return Channels(
+        webhook_url=_url(env, "SEXTANT_WEBHOOK_URL"),
+        webhook_secret=env.get("SEXTANT_WEBHOOK_SECRET") or None,
+        teams_url=_url(env, "SEXTANT_TEAMS_URL"),
+        slack_url=_url(env, "SEXTANT_SLACK_URL"),
+        heartbeat_url=_url(env, "SEXTANT_HEARTBEAT_URL"),
+        public_url=(_url(env, "SEXTANT_PUBLIC_URL", plain=True) or "").rstrip("/") or None,
+        mail=_mail(env),
+    )
+
+
+def _mail(env: Mapping[str, str]) -> Mail:
+    host = env.get("SEXTANT_SMTP_HOST") or None
+    security = _word(env, "SEXTANT_SMTP_SECURITY", tuple(SMTP_PORTS))
+    if security == "none" and host not in (None, *LOOPBACK):
+        raise ConfigError("SEXTANT_SMTP_SECURITY=none is for a relay on this machine only; use starttls or tls.")
+    port = env.get("SEXTANT_SMTP_PORT") or str(SMTP_PORTS[security])
+    if not port.isdecimal() or not 0 < int(port) <= 65535:
+        raise ConfigError("SEXTANT_SMTP_PORT is no port; write a whole number up to 65535.")
+    senders = _addresses(env, "SEXTANT_MAIL_FROM")
+    if len(senders) > 1:
+        raise ConfigError("SEXTANT_MAIL_FROM holds several addresses; write one.")
+    return Mail(
+        host=host,
+        port=int(port),
+        security=security,
+        user=env.get("SEXTANT_SMTP_USER") or None,
+        password=env.get("SEXTANT_SMTP_PASSWORD") or None,
+        ca=Path(env["SEXTANT_SMTP_CA"]).resolve() if env.get("SEXTANT_SMTP_CA") else None,
+        sender=senders[0] if senders else None,
+        to=_addresses(env, "SEXTANT_MAIL_TO"),
+    )
+
+
+def _addresses(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Plain addresses, by comma. An odd one is not repeated: somebody may have pasted a secret there."""
+    found = tuple(part.strip() for part in env.get(name, "").split(",") if part.strip())
+    for one in found:
+        local, _, domain = one.partition("@")
+        if parseaddr(one)[1] != one or not (local and domain) or not one.isascii() or not one.isprintable():
+            raise ConfigError(f"{name} holds what is no address; write name@example.org, several by comma.")
+    return found
+
+
+def _url(env: Mapping[str, str], name: str, *, plain: bool = False) -> str | None:
+    """An https address, or http on this machine (`plain`: anywhere). The value is not repeated: it may be secret."""
+    text = env.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
+    if not parts.hostname or not text.isprintable() or " " in text or parts.scheme not in ("http", "https"):
+        raise ConfigError(f"{name} is no web address; write one that begins with https://.")
+    if parts.scheme == "http" and not plain and parts.hostname not in LOOPBACK:
+        raise ConfigError(f"{name} would send in the open; write an https:// address.")
+    return text
+
+
+def _word(env: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
+    """One of `words`; the first when unset."""
+    value = env.get(name) or words[0]
+    if value not in words:
+        raise ConfigError(f"{name} is none of {', '.join(words)}; write one of these.")
+    return value
+
+
+def _path(env: Mapping[str, str], name: str) -> Path | None:
+    return Path(env[name]).resolve() if env.get(name) else None
 
 
 def _number(env: Mapping[str, str], name: str, default: float) -> float:

@@ -5,10 +5,12 @@ Compute outside `read()` and `write()`; nothing lazy leaves a session.
 """
 
 import logging
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,103 +19,17 @@ import duckdb
 import pandas as pd
 
 from pipeline import migrating
-from pipeline.contracts import CONTRACTS, Column, check
-from pipeline.errors import Busy, Held, JobRunning, NoWarehouse, WarehouseError, WrongFile
+from pipeline.attaching import Engine, needs_space
+from pipeline.errors import Busy, DiskFull, JobRunning, NoWarehouse, WarehouseError
 from pipeline.locks import Locks
-from pipeline.queries import migrations, queries
+from pipeline.queries import Migration
+from pipeline.session import Session as Session
+from pipeline.workroom import clear
 
 # Old enough that 1.5.x can still open the file, same size.
 STORAGE = "v1.5.0"
-OPEN_TRIES_S = 5.0
 SCHEDULER = "scheduler"
 log = logging.getLogger(__name__)
-
-
-class Session:
-    """A moment of the warehouse: reads see one state, writes are one transaction."""
-
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        self._cursor = cursor
-        self._columns: dict[str, list[Column]] = {}
-
-    def ask(self, query: str, *, batch: pd.DataFrame | None = None, **params: Any) -> pd.DataFrame:
-        """Run a named query; times come back as `datetime64[us, UTC]`. `batch` is visible under that name."""
-        with self._visible(batch):
-            answer: pd.DataFrame = self._cursor.sql(queries()[query], params=params).to_arrow_table().to_pandas()
-        return answer
-
-    def append(self, table: str, frame: pd.DataFrame) -> int:
-        """Insert the rows whose grain is not there yet; returns how many. Raises ContractBroken."""
-        grain = ", ".join(CONTRACTS[table].grain)
-        return self._insert(table, frame, f"FROM batch ANTI JOIN {table} USING ({grain})")
-
-    def upsert(self, table: str, frame: pd.DataFrame) -> int:
-        """Replace rows of the same grain and insert the rest; returns how many. Raises ContractBroken."""
-        check(table, frame, self.columns(table))
-        same = " AND ".join(f"{table}.{name} = batch.{name}" for name in CONTRACTS[table].grain)
-        with self._visible(frame):
-            self._cursor.execute(f"DELETE FROM {table} USING batch WHERE {same}")
-        return self._insert(table, frame, "FROM batch")
-
-    def columns(self, table: str) -> list[Column]:
-        """The columns of `table` as the database declares them; none where there is no such table."""
-        if table not in self._columns:
-            # information_schema answers the same eight times slower.
-            query = 'SELECT name, type, "notnull" FROM pragma_table_info($table)'
-            try:
-                rows = self._cursor.sql(query, params={"table": table}).fetchall()
-            except duckdb.CatalogException:
-                return []
-            self._columns[table] = [Column(name, kind, not filled) for name, kind, filled in rows]
-        return self._columns[table]
-
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """Run a statement that is no named query and fetch its rows."""
-        return self._cursor.execute(sql).fetchall()
-
-    def script(self, sql: str, **params: Any) -> None:
-        """Run one statement or several that answer nothing."""
-        self._cursor.execute(sql, params or None)
-
-    def storage(self) -> str:
-        """The DuckDB storage version of the file, such as "v1.5.0"."""
-        rows = self._cursor.sql(
-            "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = 'warehouse'"
-        )
-        return str(rows.fetchall()[0][0]).rstrip("+")
-
-    def migrated(self) -> bool:
-        """Whether every migration this Sextant knows was applied."""
-        return not migrating.pending(self)
-
-    def count(self, table: str) -> int:
-        """How many rows `table` has."""
-        return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
-
-    def doubled(self, table: str) -> int:
-        """How many rows share their grain with another row; 0 in a sound warehouse."""
-        grain = ", ".join(CONTRACTS[table].grain)
-        twins = f"SELECT count(*) AS n FROM {table} GROUP BY {grain} HAVING count(*) > 1"
-        return int(self.rows(f"SELECT coalesce(sum(n), 0) FROM ({twins})")[0][0])
-
-    def _insert(self, table: str, frame: pd.DataFrame, source: str) -> int:
-        if frame.empty:
-            return 0
-        check(table, frame, self.columns(table))
-        with self._visible(frame):
-            done = self._cursor.execute(f"INSERT INTO {table} BY NAME SELECT batch.* {source}").fetchall()
-        return int(done[0][0])
-
-    @contextmanager
-    def _visible(self, batch: pd.DataFrame | None) -> Iterator[None]:
-        if batch is None:
-            yield
-            return
-        self._cursor.register("batch", batch)
-        try:
-            yield
-        finally:
-            self._cursor.unregister("batch")
 
 
 class Warehouse:
@@ -121,13 +37,9 @@ class Warehouse:
 
     def __init__(self, path: Path, *, wait_s: float = 30.0, sleep: Callable[[float], None] = time.sleep) -> None:
         self.path = path
+        self._wait_s = wait_s
         self._locks = Locks(path, wait_s=wait_s, sleep=sleep)
-        self._sleep = sleep
-        self._engine = duckdb.connect(":memory:")
-        # Casts follow the session zone and plain SET does not reach cursors.
-        self._engine.execute("SET GLOBAL TimeZone = 'UTC'")
-        self._mutex = threading.Lock()
-        self._users = 0
+        self._engine = Engine(path, sleep=sleep)
         self._mine = threading.local()
 
     @contextmanager
@@ -145,20 +57,21 @@ class Warehouse:
             raise NoWarehouse(
                 f"{self.path.name} does not exist yet; run `python jobs.py demo` or `python jobs.py all`."
             )
-        with self._locks.shared(), self._attached("READ_ONLY"), self._session() as session:
+        with self._beside(), self._engine.attached("READ_ONLY") as cursor, self._session(cursor) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A session that writes, as one transaction: all of it happens or nothing.
 
-        Raises Busy, Held; WarehouseError inside a read (it would wait for itself).
+        Raises Busy, Held; DiskFull when there is no space, and then nothing was written and readers go on;
+        WarehouseError inside a read (it would wait for itself).
         """
         if getattr(self._mine, "session", None) is not None:
             raise WarehouseError("a write inside a session would wait for itself; close the session first.")
         option = f"STORAGE_VERSION '{STORAGE}'"
-        with self._locks.exclusive(), self._attached(option), self._session() as session:
-            cursor = session._cursor
+        full = needs_space(f"writing to {self.path.name}")
+        with self._locks.exclusive(), full, self._engine.attached(option) as cursor, self._session(cursor) as session:
             cursor.execute("BEGIN")
             try:
                 yield session
@@ -194,34 +107,97 @@ class Warehouse:
         return self.runs(SCHEDULER)
 
     def settle(self) -> None:
-        """Fold in what a crash may have left beside the file; every reader would replay it otherwise."""
-        if self.path.with_name(self.path.name + ".wal").exists():
+        """Clear up what a crash may have left beside the file; every reader would replay it otherwise."""
+        clear(self.path.parent)
+        if not self.unfolded.exists():
+            return
+        try:
             with self.write():
                 pass
+        except DiskFull as error:
+            log.warning("%s: what a crash left is folded in later: %s", self.path.name, error)
 
-    def migrate(self, now: datetime) -> list[str]:
-        """Bring the file up to date; each migration in one transaction with its record.
+    @property
+    def unfolded(self) -> Path:
+        """The file of what is committed but not folded into the main file yet; mostly there is none."""
+        return self.path.with_name(self.path.name + ".wal")
 
-        Creates the file when there is none. Returns the names applied. Raises WrongFile when the file
-        is no Sextant warehouse, was made by a newer Sextant, or an applied migration was edited since.
+    def migrate(self, now: datetime, *, before: Callable[[tuple[Migration, ...]], None] | None = None) -> list[str]:
+        """Bring the file up to date, in one transaction with the record of it; a failure leaves it as it was.
+
+        Creates the file when there is none; one that has something in it is handed to `before` first, with the
+        steps to come. Returns the names applied. Raises WrongFile when the file is no Sextant warehouse, was made
+        by a newer Sextant, or an applied migration was edited since; Busy while another process migrates it.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        steps = migrations()
-        if self.path.exists():
-            with self.read() as session:
-                steps = migrating.pending(session)
-        for step in steps:
+        if self.path.exists() and not self._pending():
+            return []
+        with self._locks.named("upgrade", wait_s=self._wait_s):
+            steps = self._pending() if self.path.exists() else ()
+            if before is not None and steps and steps[0].number > 1:
+                before(steps)
             with self.write() as session:
-                # Another process may have been faster.
-                if step not in migrating.pending(session):
-                    continue
-                migrating.apply(session, step, now)
+                steps = migrating.pending(session)
+                for step in steps:
+                    migrating.apply(session, step, now)
         return [step.name for step in steps]
+
+    def _pending(self) -> tuple[Migration, ...]:
+        with self.read() as session:
+            return migrating.pending(session)
+
+    def snapshot(self, to: Path) -> float:
+        """Copy the file, with what is not folded in yet, to `to`; returns how many seconds writers had to wait.
+
+        Only a process that has the file not attached may open it, so another one copies, at the speed of the disk.
+        Raises NoWarehouse, Busy, DiskFull, WarehouseError.
+        """
+        if not self.path.exists():
+            raise NoWarehouse(f"{self.path.name} does not exist; there is nothing to copy.")
+        command = [sys.executable, "-I", str(Path(__file__).with_name("copying.py")), str(self.path), str(to)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            child.stdout.readline()
+            with self._beside():
+                started = time.monotonic()
+                said = child.communicate(b"go\n")[1].decode(errors="replace").strip().splitlines()
+                waited = time.monotonic() - started
+        with needs_space(f"copying {self.path.name}"):
+            if child.returncode:
+                raise OSError(said[-1] if said else f"the copying process ended with {child.returncode}")
+        return waited
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep everybody else out and the file unattached, so that it may be replaced; inside, one may still read.
+
+        Raises Busy.
+        """
+        if getattr(self._mine, "alone", False):
+            yield
+            return
+        with self._locks.exclusive():
+            self._mine.alone = True
+            try:
+                yield
+            finally:
+                self._mine.alone = False
+
+    @contextmanager
+    def _beside(self) -> Iterator[None]:
+        with nullcontext() if getattr(self._mine, "alone", False) else self._locks.shared():
+            yield
+
+    def busy_jobs(self) -> list[str]:
+        """Who works on this warehouse now: names of jobs, or "scheduler"."""
+        head = f"{self.path.name}.job-"
+        names = sorted(path.name.removeprefix(head) for path in self.path.parent.glob(f"{head}*"))
+        return [name for name in names if self.runs(name)]
 
     def version(self) -> tuple[tuple[int, int, int], ...]:
         """Changes whenever the file may have; cheap enough to be a cache key."""
         found = []
-        for path in (self.path, self.path.with_name(self.path.name + ".wal")):
+        for path in (self.path, self.unfolded):
             try:
                 stat = path.stat()
             except FileNotFoundError:
@@ -230,53 +206,12 @@ class Warehouse:
         return tuple(found)
 
     @contextmanager
-    def _session(self) -> Iterator[Session]:
-        cursor = self._engine.cursor()
+    def _session(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[Session]:
         try:
-            cursor.execute("USE warehouse")
             self._mine.session = Session(cursor)
             yield self._mine.session
         finally:
             self._mine.session = None
-            cursor.close()
-
-    @contextmanager
-    def _attached(self, option: str) -> Iterator[None]:
-        with self._mutex:
-            if self._users == 0:
-                self._attach(option)
-            self._users += 1
-        try:
-            yield
-        finally:
-            with self._mutex:
-                self._users -= 1
-                if self._users == 0:
-                    self._detach()
-
-    def _attach(self, option: str) -> None:
-        deadline = time.monotonic() + OPEN_TRIES_S
-        target = str(self.path).replace("'", "''")
-        while True:
-            try:
-                self._engine.execute(f"ATTACH '{target}' AS warehouse ({option})")
-                return
-            except duckdb.IOException as error:
-                if "lock" not in str(error).lower():
-                    raise WrongFile(f"{self.path.name} cannot be opened as a warehouse: {error}") from error
-                if time.monotonic() > deadline:
-                    raise Held(f"{self.path.name} is open in a program outside Sextant; close it: {error}") from error
-                self._sleep(0.05)
-
-    def _detach(self) -> None:
-        try:
-            self._engine.execute("DETACH warehouse")
-        except duckdb.Error as error:
-            # The commit is durable already; only the checkpoint has to wait.
-            log.warning("%s: detach was late: %s", self.path.name, error)
-            attached = self._engine.execute("SELECT 1 FROM duckdb_databases() WHERE database_name = 'warehouse'")
-            if attached.fetchall():
-                raise
 
 
 def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:

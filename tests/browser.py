@@ -28,7 +28,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PATHS = ("", "accuracy", "jobs", "models", "audit")
+PATHS = ("", "accuracy", "data", "jobs", "models", "alerts", "audit")
 # Chromium asks browsers' own features for these; they carry no message of ours.
 HARMLESS = ("Unrecognized feature:", "was preloaded using link preload")
 

@@ -14,10 +14,10 @@ import pandas as pd
 
 from pipeline import features, registry
 from pipeline.markets import load_markets
-from pipeline.runs import new_run, run_frame
+from pipeline.runrows import new_run, run_frame
 from pipeline.settings import ROOT
 from pipeline.warehouse import Session, Warehouse
-from tests import life_filler
+from tests import life_filler, ops_filler
 
 TARGET = "demo.load"
 INPUTS = load_markets(ROOT / "sextant.toml", ("demo",))["demo"].targets[0].inputs
@@ -31,7 +31,8 @@ SERIES = ("demo.load", "demo.load_forecast", "demo.temperature", "demo.price")
 class Story:
     """What the newest issue looks like and how many hours ago the pipeline stopped.
 
-    waiting: a fourth version waits for approval; reissued: the newest issue was made again by the second version.
+    waiting: a fourth version waits for approval; reissued: the newest issue was made again by the second version;
+    busy: one run is going on and another waits.
     """
 
     hours_old: int = 0
@@ -40,6 +41,7 @@ class Story:
     mode: str = "live"
     waiting: bool = False
     reissued: bool = False
+    busy: bool = False
 
 
 def empty(path: Path, now: datetime) -> Warehouse:
@@ -63,6 +65,9 @@ def fill(path: Path, now: datetime, story: Story | None = None) -> Warehouse:
         _forecasts(session, hours, truth, at, story)
         _runs(session, at)
         _life(session, path.parent / "models", at, story)
+        ops_filler.fill(session, at, TARGET)
+        if story.busy:
+            ops_filler.busy(session, at)
         session.append("audit", _audit(at))
     return warehouse
 
@@ -252,7 +257,7 @@ def _runs(session: Session, at: pd.Timestamp) -> None:
         rows.append(
             _run("train", (at - timedelta(days=days)).to_pydatetime(), 214.0, "succeeded", f"train{number:07d}")
         )
-    session.append("job_runs", run_frame(rows))
+    session.append("job_runs", run_frame(rows + ops_filler.runs(at)))
 
 
 def _run(job: str, start: datetime, took_s: float, state: str, run_id: str) -> dict[str, Any]:
@@ -260,7 +265,8 @@ def _run(job: str, start: datetime, took_s: float, state: str, run_id: str) -> d
     return row | {
         "run_id": run_id, "state": state, "started_at": start, "heartbeat_at": start,
         "ended_at": start + timedelta(seconds=took_s),
-        "pid": 4242, "rows_in": 1200, "rows_out": 0 if state == "skipped" else 48,
+        "cpu_s": took_s / 2, "peak_mb": 180 + 2 * took_s, "pid": 4242, "rows_in": 1200,
+        "rows_out": 0 if state == "skipped" else 48,
         "log": f"{start:%Y-%m-%d %H:%M:%S}Z {job}: 48 rows",
     }  # fmt: skip
 

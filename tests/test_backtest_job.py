@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from pipeline.runs import request
-from pipeline.scheduler import Scheduler
+from pipeline.operations import Operations
+from pipeline.plans import CHAIN, plans_of
 from tests.conftest import Desk, ask
 from tests.test_cli import call
 
@@ -54,21 +54,10 @@ def test_what_cannot_be_done_is_a_sentence(full: Desk, args: dict[str, object], 
 
 
 def test_a_backtest_runs_on_demand_only_and_holds_up_nothing(full: Desk) -> None:
-    started: list[tuple[str, list[str]]] = []
-
-    class Recording(Scheduler):
-        def _start(self, slot: str, words: list[str]) -> None:
-            started.append((slot, words))
-
-    scheduler = Recording(full.warehouse, full.jobs, say=lambda _line: None)
-    run_id = request(full.warehouse, "backtest", by="ana", reason="to see", args={}, now=full.now)
-    scheduler._chain()
-    scheduler._take_queued()
-    (chain, words), queued = started
-    assert chain == "chain"
-    assert "backtest" not in words
-    assert words[-1] == "monitor"
-    assert queued == ("backtest", ["run", "--queued", run_id])
+    plans = plans_of(full.jobs, Operations())
+    assert plans["backtest"].on_demand
+    assert plans["backtest"].lane == "backtest"
+    assert plans["monitor"].lane == CHAIN
 
 
 def test_the_list_says_that_a_backtest_runs_on_demand(environment: Callable[..., dict[str, str]]) -> None:

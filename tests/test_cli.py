@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.discovery import discover
 from pipeline.settings import ROOT
 from tests.conftest import Desk, ask, settings_for
 
@@ -22,9 +23,9 @@ def test_list_names_every_job_in_order(environment: Environment) -> None:
     done = call("list", env=environment())
     assert done.returncode == 0
     names = [line.split()[0] for line in done.stdout.splitlines()]
-    assert set(names) == {"ingest", "actuals", "features", "train", "forecast", "backfill", "monitor", "backtest"}
+    assert set(names) == set(discover("pipeline.jobs", "JOB"))
     assert names.index("ingest") < names.index("actuals") < names.index("features") < names.index("forecast")
-    assert names.index("forecast") < names.index("backfill")
+    assert names.index("forecast") < names.index("backfill") < names.index("alert") < names.index("notify")
 
 
 def test_an_unknown_job_is_a_sentence_and_exit_code_2(environment: Environment) -> None:

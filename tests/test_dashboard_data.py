@@ -81,14 +81,13 @@ def test_an_empty_warehouse_is_never_fresh(tmp_path: Path, monkeypatch: pytest.M
     assert (fresh.issued_at, fresh.newest_actual, fresh.stale) == (None, None, False)
 
 
-def test_a_series_is_behind_when_a_value_is_overdue(desk: Desk) -> None:
-    series = {one.id: one for one in desk.markets["demo"].series}
-    load, forecast = series["demo.load"], series["demo.load_forecast"]
-    assert not data.behind(load, NOW - timedelta(minutes=30), NOW)
-    assert data.behind(load, NOW - timedelta(minutes=40), NOW)
-    assert not data.behind(forecast, NOW + timedelta(hours=1), NOW)
-    assert data.behind(forecast, NOW - timedelta(minutes=1), NOW)
-    assert data.behind(load, None, NOW)
+def test_freshness_of_series_moves_on_with_the_minute(desk: Desk) -> None:
+    market = desk.markets["demo"]
+    states = {one.series: one.state for one in data.look(desk, market, NOW)}
+    assert (states["demo.load"], states["demo.temperature"]) == ("current", "late")
+    assert data.look(desk, market, NOW) is data.look(desk, market, NOW + timedelta(seconds=30))
+    later = {one.series: one.missed for one in data.look(desk, market, NOW + timedelta(hours=2))}
+    assert later["demo.load"] == 24
 
 
 def test_the_change_is_against_the_issue_before_for_the_same_hour(desk: Desk) -> None:
@@ -144,9 +143,9 @@ def test_replayed_issues_are_counted(desk: Desk) -> None:
 
 
 def test_the_last_run_of_a_job_does_not_inherit_an_older_error(desk: Desk) -> None:
-    jobs = desk.ask("page_jobs", since=NOW - timedelta(days=7)).set_index("job")
+    jobs = desk.ask("page_timetable", since=NOW - timedelta(days=7)).set_index("job")
     assert pd.isna(jobs.loc["ingest", "error"])
-    assert jobs.loc["ingest", "n_failed"] == 1
+    assert jobs.loc["ingest", "n_failed"] == 2
 
 
 def test_the_champion_is_the_only_one_marked(desk: Desk) -> None:

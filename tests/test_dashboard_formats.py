@@ -74,3 +74,10 @@ def test_one_is_singular() -> None:
         "2 hours",
         "Madrid",
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(12345.678, "12,346"), (0.01234, "0.0123"), (8, "8"), ("auth", "auth"), (True, "True")]
+)
+def test_a_figure_of_unknown_kind_is_short(value: object, shown: str) -> None:
+    assert formats.figure(value) == shown

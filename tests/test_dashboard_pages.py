@@ -12,7 +12,7 @@ from tests import filler
 from tests.dashboards import NOW, opened, seated, words
 from tests.filler import Story
 
-VIEWS = ("forecasts", "accuracy", "jobs", "models", "audit")
+VIEWS = ("forecasts", "accuracy", "data", "jobs", "models", "alerts", "audit")
 
 
 @pytest.fixture
@@ -135,14 +135,6 @@ def test_a_run_in_the_address_shows_its_log(desk: Desk) -> None:
     app.query_params["run"] = "train0000002"
     app.run()
     assert "train: 48 rows" in app.code[0].value
-
-
-def test_an_unanswered_source_is_explained(desk: Desk) -> None:
-    app = opened("jobs")
-    table = app.dataframe[0].value.set_index("series")
-    assert table.loc["Temperature (demo.temperature)", "state"] == "▲ behind"
-    assert table.loc["Demand (demo.load)", "state"] == "● current"
-    assert "did not answer within 30 s" in words(app)
 
 
 def test_a_retrain_is_queued_with_its_reason(desk: Desk) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from pipeline.errors import AuthRefused, BadRequest, SchemaChanged, SourceError, Throttled, Transient
+from pipeline.redacting import redact
 from pipeline.settings import Settings
-from pipeline.sources.answers import decode_json, redact, retry_after_s
+from pipeline.sources.answers import decode_json, retry_after_s
 from pipeline.sources.http import Client, client_for, polite_gap_s
 from tests.servers import faults
 from tests.servers.faults import Answer

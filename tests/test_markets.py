@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ConfigError
-from pipeline.markets import Policy, Target, load_markets
+from pipeline.markets import Market, Policy, Target, load_markets
 from pipeline.settings import ROOT
 
 TARGET = '[market.demo.target.load]\ntitle = "Demand"\noperator = "load_forecast"\n'
@@ -94,3 +94,43 @@ def test_an_input_coarser_than_an_hour_is_refused(tmp_path: Path) -> None:
     price = '[market.demo.series.price]\ntitle = "Day-ahead price"\nkind = "price"\nunit = "EUR/MWh"\ncadence_min = '
     with pytest.raises(ConfigError, match=r"demo\.price of target load needs a cadence_min"):
         _target(tmp_path, 'inputs = ["price"]', change=(f"{price}60", f"{price}180"))
+
+
+def _series(tmp_path: Path, lines: str) -> Market:
+    path = tmp_path / "sextant.toml"
+    text = (ROOT / "sextant.toml").read_text(encoding="utf-8")
+    path.write_text(text.replace('keys = { demo = "load" }', f'keys = {{ demo = "load" }}\n{lines}'), encoding="utf-8")
+    return load_markets(path, ("demo",))["demo"]
+
+
+def test_measured_series_may_stand_still_for_an_hour_or_six_intervals(tmp_path: Path) -> None:
+    found = {one.id: (one.flat, one.jump) for one in _series(tmp_path, "").series}
+    assert found["demo.load"] == (timedelta(hours=1), None)
+    assert found["demo.temperature"] == (timedelta(hours=6), None)
+    assert found["demo.price"] == found["demo.load_forecast"] == (None, None)
+    assert _series(tmp_path, "flat_min = 0\njump = 900").series[0].flat is None
+    assert _series(tmp_path, "flat_min = 30\njump = 900").series[0].jump == 900
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("flat_min = 5", "flat_min 5; use two intervals or more"),
+        ("flat_min = true", "flat_min True"),
+        ("flat_min = inf", "flat_min inf"),
+        ('jump = "big"', "jump 'big'; use a number of MW above 0"),
+        ("jump = 0", "jump 0"),
+    ],
+)
+def test_wrong_limits_of_a_series_are_refused_by_name(tmp_path: Path, lines: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        _series(tmp_path, lines)
+
+
+@pytest.mark.parametrize("url", ["demanda.ree.es", "ftp://example.org", "javascript:alert(1)", "https://"])
+def test_a_status_link_is_a_web_address(tmp_path: Path, url: str) -> None:
+    path = tmp_path / "sextant.toml"
+    text = (ROOT / "sextant.toml").read_text(encoding="utf-8")
+    path.write_text(text.replace("https://demanda.ree.es/", url), encoding="utf-8")
+    with pytest.raises(ConfigError, match="status_url"):
+        load_markets(path, ("es",))

@@ -1,18 +1,23 @@
 """Every run is a row that tells the truth, whichever way it ends."""
 
+import errno
 import json
 import os
-import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from pipeline.errors import AuthRefused, JobRunning
+from pipeline import processes
+from pipeline.errors import AuthRefused, DiskFull, JobRunning, Transient, UnknownJob
+from pipeline.plans import Plan
 from pipeline.runner import Context, Job, Outcome, ordered
 from pipeline.runs import request
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import Session, Warehouse
 from tests.conftest import NOW, Desk
 
 
@@ -43,26 +48,7 @@ def test_a_run_that_succeeds_records_rows_times_and_its_log(desk: Desk) -> None:
     assert "halfway" in str(stored["log"])
     assert "all well" in str(stored["log"])
     assert stored["started_at"] == pd.Timestamp(NOW)
-
-
-def test_the_log_of_a_long_run_can_be_read_while_it_runs(desk: Desk) -> None:
-    seen = []
-
-    def work(context: Context) -> Outcome:
-        context.say("first family done")
-        desk.now += timedelta(seconds=7)
-        context.say("second family done")
-        seen.append(row_of(desk, context.run_id))
-        with context.warehouse.read():
-            desk.now += timedelta(seconds=7)
-            context.say("said inside a session, where nothing can be written")
-        return Outcome(1, 1)
-
-    assert desk.runner().run(job(work), by="ana")["state"] == "succeeded"
-    assert seen[0]["state"] == "running"
-    assert "first family done" in str(seen[0]["log"])
-    assert "second family done" in str(seen[0]["log"])
-    assert seen[0]["heartbeat_at"] == pd.Timestamp(NOW + timedelta(seconds=7))
+    assert (stored["pid"], stored["born"]) == (os.getpid(), pytest.approx(processes.born()))
 
 
 def test_an_expected_error_fails_the_run_with_its_own_sentence(desk: Desk) -> None:
@@ -72,18 +58,23 @@ def test_an_expected_error_fails_the_run_with_its_own_sentence(desk: Desk) -> No
     row = desk.runner().run(job(work), by="test")
     assert row["state"] == "failed"
     assert row["error"] == "AuthRefused: es.load: ESIOS refuses the token; set ESIOS_API_KEY."
+    assert row["failure"] == "auth"
+    assert "Traceback" not in row["log"]
 
 
 def test_a_bug_fails_the_run_and_its_trace_is_in_the_log(desk: Desk) -> None:
     row = desk.runner().run(job(lambda _context: 1 / 0), by="test")
     assert row["state"] == "failed"
     assert "ZeroDivisionError" in row["error"]
+    assert row["failure"] == "bug"
     assert "Traceback" in row["log"]
 
 
 def test_partial_failures_fail_the_run_but_keep_its_counts(desk: Desk) -> None:
-    row = desk.runner().run(job(lambda _c: Outcome(5, 4, "some", failures=("one zone failed",))), by="test")
+    outcome = Outcome(5, 4, "some", failures=("one zone failed",), failure="throttled")
+    row = desk.runner().run(job(lambda _c: outcome), by="test")
     assert (row["state"], row["rows_out"], row["error"]) == ("failed", 4, "one zone failed")
+    assert row["failure"] == "throttled"
 
 
 def test_nothing_to_do_is_skipped_with_the_reason(desk: Desk) -> None:
@@ -102,49 +93,41 @@ def test_an_interrupt_is_recorded_and_passed_on(desk: Desk) -> None:
     assert runs(desk).empty
 
 
+def test_an_interrupt_just_before_or_after_the_work_is_recorded_too(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    for moment, state in (("__enter__", "failed"), ("__exit__", "succeeded")):
+        monkeypatch.setattr(f"pipeline.runner.Pulse.{moment}", interrupt)
+        monkeypatch.setattr(
+            "pipeline.runner.Pulse.__enter__", interrupt if moment == "__enter__" else lambda _self: None
+        )
+        run_id = request(desk.warehouse, moment, by="ana", reason="", args={}, now=NOW)
+        with pytest.raises(KeyboardInterrupt):
+            desk.runner().run_queued(job(lambda _c: Outcome(1, 1)), run_id)
+        assert row_of(desk, run_id)["state"] == state
+
+
+def test_an_interrupt_before_the_run_began_changes_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_args: object, **_more: object) -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipeline.processes.born", interrupt)
+    run_id = request(desk.warehouse, "probe", by="ana", reason="", args={}, now=NOW)
+    with pytest.raises(KeyboardInterrupt):
+        desk.runner().run_queued(job(lambda _c: Outcome(1, 1)), run_id)
+    with pytest.raises(KeyboardInterrupt):
+        desk.runner().run(job(lambda _c: Outcome(1, 1)), by="test")
+    assert runs(desk)[["run_id", "state"]].values.tolist() == [[run_id, "queued"]]
+    with desk.warehouse.read() as session:
+        assert session.count("job_runs") == 1
+
+
 def test_the_same_job_is_not_run_beside_itself(desk: Desk) -> None:
     with Warehouse(desk.settings.warehouse).job_lock("probe"), pytest.raises(JobRunning):
         desk.runner().run(job(lambda _c: Outcome()), by="test")
-
-
-def test_a_double_click_makes_one_request(desk: Desk) -> None:
-    ids = {
-        request(desk.warehouse, "train", by="ana", reason="new data", args={"force": True}, now=NOW) for _ in range(3)
-    }
-    assert len(ids) == 1
-    (waiting,) = runs(desk).to_dict("records")
-    assert (waiting["state"], waiting["requested_by"], waiting["reason"]) == ("queued", "ana", "new data")
-
-
-def test_asking_for_something_else_is_another_request(desk: Desk) -> None:
-    asked = [{"target": "a", "depth": "quick"}, {"target": "a", "force": True}, {"target": "b", "force": True}]
-    ids = [request(desk.warehouse, "train", by="ana", reason="why", args=args, now=NOW) for args in asked]
-    assert len(set(ids)) == 3
-    again = request(desk.warehouse, "train", by="ben", reason="me too", args=asked[1] | {"actor": "ben"}, now=NOW)
-    assert again == ids[1]
-
-
-def test_a_killed_run_is_marked_failed_by_the_next_sweep_and_a_living_one_is_left_alone(desk: Desk) -> None:
-    script = (
-        "import sys, time; from pathlib import Path\n"
-        "from tests.conftest import desk_in; from pipeline.runner import Job\n"
-        "d = desk_in(Path(sys.argv[1]))\n"
-        "def work(c):\n    print('up', flush=True); time.sleep(60)\n"
-        "d.runner().run(Job(name='probe', title='', run=work), by='child')\n"
-    )
-    folder = str(desk.settings.warehouse.parent)
-    environment = os.environ | {"PYTHONPATH": os.getcwd()}
-    with subprocess.Popen([sys.executable, "-c", script, folder], stdout=subprocess.PIPE, env=environment) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == b"up\n"
-        assert desk.runner().sweep() == 0
-        assert runs(desk).state.tolist() == ["running"]
-        child.kill()
-        child.wait()
-    assert desk.runner().sweep() == 1
-    with desk.warehouse.read() as session:
-        assert session.ask("dead_runs", alive=[]).n.iloc[0] == 0
-    assert runs(desk).empty
 
 
 def test_the_next_run_buries_a_dead_one_of_its_job(desk: Desk) -> None:
@@ -155,6 +138,98 @@ def test_the_next_run_buries_a_dead_one_of_its_job(desk: Desk) -> None:
     desk.now += timedelta(hours=1)
     desk.runner().run(job(lambda _c: Outcome()), by="test")
     assert "ended without a word" in str(row_of(desk, first["run_id"])["error"])
+
+
+def test_a_full_disk_inside_a_job_is_no_bug(desk: Desk) -> None:
+    def work(_context: Context) -> Outcome:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    row = desk.runner().run(job(work), by="test")
+    assert (row["state"], row["failure"]) == ("failed", "disk_full")
+    assert "Traceback" not in row["log"]
+
+
+def test_secrets_get_into_neither_log_nor_error(desk: Desk) -> None:
+    def work(context: Context) -> Outcome:
+        context.say("asked with hunter2-hunter2")
+        raise ValueError("hunter2-hunter2 was refused")
+
+    runner = replace(desk.runner(), settings=replace(desk.settings, esios_api_key="hunter2-hunter2"))
+    row = runner.run(job(work), by="test")
+    assert "ValueError" in row["log"]
+    assert "hunter2" not in str(row_of(desk, row["run_id"]))
+
+
+def test_a_run_survives_the_terminal_it_was_started_from(desk: Desk) -> None:
+    def gone(_line: str) -> None:
+        raise BrokenPipeError
+
+    runner = replace(desk.runner(), echo=gone)
+    assert runner.run(job(lambda _c: Outcome(note="well")), by="test")["state"] == "succeeded"
+
+
+class Reluctant(Warehouse):
+    """A warehouse whose writes after the first `after` fail, as on a full disk."""
+
+    def __init__(self, path: Path, *, after: int, failing: int) -> None:
+        super().__init__(path)
+        self.after, self.failing = after, failing
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        self.after -= 1
+        if self.after < 0 and self.failing > 0:
+            self.failing -= 1
+            raise DiskFull("no space is left")
+        with super().write() as session:
+            yield session
+
+
+def test_the_end_of_a_run_is_written_as_soon_as_that_is_possible(desk: Desk) -> None:
+    runner = replace(desk.runner(), warehouse=Reluctant(desk.settings.warehouse, after=1, failing=3))
+    row = runner.run(job(lambda _c: Outcome(1, 1)), by="test")
+    assert row_of(desk, row["run_id"])["state"] == "succeeded"
+
+
+def test_a_run_whose_end_cannot_be_written_says_so_and_is_buried_later(desk: Desk) -> None:
+    runner = replace(desk.runner(), warehouse=Reluctant(desk.settings.warehouse, after=1, failing=99), patience_s=0.1)
+    with pytest.raises(DiskFull):
+        runner.run(job(lambda _c: Outcome(1, 1)), by="test")
+    assert runs(desk).state.tolist() == ["running"]
+    assert desk.runner().sweep() == 1
+    assert runs(desk).empty
+
+
+def test_a_queued_run_is_claimed_and_its_failure_queues_the_next_try(desk: Desk) -> None:
+    def work(_context: Context) -> Outcome:
+        raise Transient("the source did not answer")
+
+    run_id = request(desk.warehouse, "probe", by="ana", reason="why", args={"depth": 2}, now=NOW)
+    runner = replace(desk.runner(), plans=lambda _name: Plan("probe"))
+    row = runner.run_queued(job(work), run_id)
+    assert (row["run_id"], row["state"], row["failure"], row["reason"]) == (run_id, "failed", "transient", "why")
+    (again,) = runs(desk).to_dict("records")
+    assert (again["attempt"], again["first_run_id"], again["due_at"]) == (2, run_id, NOW + timedelta(seconds=30))
+    with pytest.raises(UnknownJob):
+        runner.run_queued(job(work), run_id)
+    with pytest.raises(UnknownJob, match="due at"):
+        runner.run_queued(job(work), again["run_id"])
+    assert len(runs(desk)) == 1
+
+
+def test_a_run_made_by_hand_is_not_tried_again_by_somebody_else(desk: Desk) -> None:
+    def work(_context: Context) -> Outcome:
+        raise Transient("the source did not answer")
+
+    replace(desk.runner(), plans=lambda _name: Plan("probe")).run(job(work), by="cli")
+    assert runs(desk).empty
+
+
+def test_a_queued_run_stays_queued_while_its_job_runs_elsewhere(desk: Desk) -> None:
+    run_id = request(desk.warehouse, "probe", by="ana", reason="", args={}, now=NOW)
+    with Warehouse(desk.settings.warehouse).job_lock("probe"), pytest.raises(JobRunning):
+        desk.runner().run_queued(job(lambda _c: Outcome()), run_id)
+    assert runs(desk).state.tolist() == ["queued"]
 
 
 def test_jobs_are_ordered_behind_what_they_come_after() -> None:

@@ -189,7 +189,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(desk: Desk, monkeypatc
 
 
 def test_a_program_outside_sextant_that_holds_the_file_is_named(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.warehouse.OPEN_TRIES_S", 0.2)
+    monkeypatch.setattr("pipeline.attaching.OPEN_TRIES_S", 0.2)
     script = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", script, str(desk.settings.warehouse)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as outsider:

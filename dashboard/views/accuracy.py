@@ -80,10 +80,16 @@ def _basis(frame: Frame, scores: pd.DataFrame, window: dict[str, object]) -> Non
         f"{formats.stamp(scores['last_hour'].max(), frame.zone)} {frame.clock}, n = {formats.number(own['n'].min())} "
         f"to {formats.number(own['n'].max())} a horizon. **{issues.replayed:,} of {formats.count(issues.n, 'issue')} "
         f"replayed**: computed afterwards with what was known then, not issued live. "
-        f"{formats.count(own['n_fallback'].sum(), 'scored hour')} from fallbacks."
+        f"{formats.count(own['n_fallback'].sum(), 'scored hour')} from fallbacks. {_missed(issues.missed)}"
     )
     if own["n"].min() < 100:
         st.info("Fewer than 100 hours a horizon: these figures may still change a lot.", icon=":material/info:")
+
+
+def _missed(n: int) -> str:
+    if not n:
+        return "No issue was missed."
+    return f"**{formats.count(n, 'issue')} missed**: not made in time, so they have no score as issued live."
 
 
 def _left_out(frame: Frame, scored: dict[str, object]) -> None:

@@ -18,15 +18,15 @@ def page() -> None:
 
 
 def _rows(frame: Frame) -> None:
-    action = st.segmented_control(
-        "Action", list(ACTIONS), format_func=ACTIONS.__getitem__, default="all", required=True, key="action",
-        bind="query-params", label_visibility="collapsed",
+    action = st.selectbox(
+        "Action", list(ACTIONS), format_func=ACTIONS.__getitem__, key="action", bind="query-params", width=240,
+        label_visibility="collapsed",
     )  # fmt: skip
     rows = frame.ask("page_audit", action=action or "all", n=SHOWN)
     if rows.empty:
         ui.empty(
             "Nobody has changed anything yet",
-            "Every retrain, promotion and roll back made here leaves its rows, refused and failed ones too.",
+            "Every retrain, promotion, cancelled run, acknowledged alert and so on leaves its rows, refused ones too.",
             icon=":material/history:",
         )
         return

@@ -148,7 +148,7 @@ def _provenance(frame: Frame, issue: pd.DataFrame) -> None:
         f"inputs as of {formats.stamp(first.as_of, frame.zone)}",
         f"{counts.replayed:,} of {formats.count(counts.n, 'issue')} of the last 30 days replayed",
     ]
-    odd = [f"{counts[status]:,} {status}" for status in ICONS if counts[status]]
+    odd = [f"{counts[status]:,} {status}" for status in (*ICONS, "missed") if counts[status]]
     words += [", ".join(odd)] if odd else []
     st.caption(" · ".join(words) + f". Times are {frame.clock} and name the start of the hour.")
 

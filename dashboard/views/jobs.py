@@ -1,4 +1,4 @@
-"""Runs and fetches -> is the pipeline well: sources, last run of each job, history, one run's log."""
+"""Runs -> is the pipeline well: what runs now and next, the last runs of each job, one run's log, what it all costs."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,117 +6,39 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, formats, ui
+from dashboard import capacity, confirming, data, formats, going, timetable, ui
+from dashboard.confirming import Question
 from dashboard.data import this_hour
+from dashboard.timetable import FAILURES, STATES
 from dashboard.ui import Frame
 
 SHOWN = 300
-WEEK, DAY = timedelta(days=7), timedelta(days=1)
-STATES = {
-    "queued": "◌ queued",
-    "running": "◐ running",
-    "succeeded": "● succeeded",
-    "failed": "▲ failed",
-    "skipped": "○ nothing to do",
-}
-OUTCOMES = {
-    "ok": "● ok",
-    "empty": "○ empty",
-    "not_yet_published": "○ not yet published",
-    "auth": "▲ refused: token",
-    "throttled": "▲ throttled",
-    "transient": "▲ network or server",
-    "bad_request": "▲ request rejected",
-    "schema_changed": "▲ format changed",
-    "failed": "▲ failed",
-}
+WEEK = timedelta(days=7)
+AGAIN = ("failed", "missed", "cancelled")
 
 
 def page() -> None:
-    """Sources, jobs, history and the chosen run."""
+    """What runs now, the timetable, the time line, history, the chosen run, missed issues, capacity."""
     with ui.page("Jobs") as frame:
-        with ui.panel("Sources"):
-            _sources(frame)
-        with ui.panel("Jobs"):
-            _jobs(frame)
         with ui.panel():
-            _history(frame)
+            rows = frame.ask("page_timetable", since=this_hour(frame.now) - WEEK)
+            usual = dict(rows.loc[rows["median_s"].notna(), ["job", "median_s"]].itertuples(index=False))
+            going.show(frame, usual)
+            with ui.panel():
+                timetable.jobs(frame, rows)
+            with ui.panel():
+                timetable.timeline(frame)
+            with ui.panel():
+                _history(frame, rows, usual)
+        timetable.missed(frame)
+        with ui.panel():
+            capacity.show(frame)
+        confirming.show(frame)
 
 
-def _sources(frame: Frame) -> None:
-    rows = frame.ask("page_series", since=this_hour(frame.now) - DAY)
-    market = frame.desk.markets[frame.target.market]
-    known = {row.series: row for row in rows.itertuples()}
-    table = pd.DataFrame([_source(frame, series, known.get(series.id)) for series in market.series])
-    columns = {
-        "series": st.column_config.TextColumn("Series", pinned=True),
-        "state": st.column_config.TextColumn("State"),
-        "newest": st.column_config.TextColumn(f"Reaches, {frame.clock}"),
-        "asked": st.column_config.TextColumn("Last asked"),
-        "outcome": st.column_config.TextColumn("Answer"),
-        "source": st.column_config.TextColumn("Source"),
-        "failed": st.column_config.TextColumn("Failed, 24 h", alignment="right"),
-        "quarantined": st.column_config.NumberColumn("Quarantined, 24 h", format="%,d"),
-        "rows": st.column_config.NumberColumn("Values stored", format="%,d"),
-    }
-    ui.table(table, columns, colours=frame.palette, states=("state", "outcome"), alt="Freshness of every series")
-    for row in rows.itertuples():
-        if row.message and row.outcome not in ("ok", "empty"):
-            st.caption(f":material/info: {row.series}: {row.message}")
-
-
-def _source(frame: Frame, series: Any, row: Any) -> dict[str, Any]:
-    newest = data.moment(row.newest_at) if row else None
-    late = data.behind(series, newest, frame.now)
-    return {
-        "series": f"{series.title} ({series.id})",
-        "state": "○ no data" if newest is None else "▲ behind" if late else "● current",
-        "newest": formats.stamp(newest, frame.zone),
-        "asked": formats.age(data.moment(row.asked_at), frame.now) if row else "never",
-        "outcome": OUTCOMES.get(row.outcome, formats.NONE) if row else formats.NONE,
-        "source": data.word(row.source) or formats.NONE if row else formats.NONE,
-        "failed": f"{row.n_failed or 0:,.0f} of {row.n_asked or 0:,.0f}"
-        if row and row.n_asked == row.n_asked
-        else "0 of 0",
-        "quarantined": row.n_quarantined if row else 0,
-        "rows": row.n if row else 0,
-    }
-
-
-def _jobs(frame: Frame) -> None:
-    rows = frame.ask("page_jobs", since=this_hour(frame.now) - WEEK)
-    if rows.empty:
-        ui.empty("No job has run yet", "Run them all with `python jobs.py all`.", icon=":material/monitor_heart:")
-        return
-    table = pd.DataFrame(
-        {
-            "job": rows["job"],
-            "state": rows["state"].map(STATES),
-            "started": [formats.stamp(at, frame.zone) for at in rows["started_at"]],
-            "succeeded": [formats.age(data.moment(at), frame.now) for at in rows["succeeded_at"]],
-            "median": [formats.span(value) for value in rows["median_s"]],
-            "good": rows["good_percent"],
-            "failed": rows["n_failed"],
-            "error": rows["error"].fillna(""),
-        }
-    )
-    columns = {
-        "job": st.column_config.TextColumn("Job", pinned=True),
-        "state": st.column_config.TextColumn("Last run"),
-        "started": st.column_config.TextColumn(f"Started, {frame.clock}"),
-        "succeeded": st.column_config.TextColumn("Last success"),
-        "median": st.column_config.TextColumn("Median time", alignment="right"),
-        "good": st.column_config.ProgressColumn("Went well, 7 d", format="%.0f %%", min_value=0, max_value=100),
-        "failed": st.column_config.NumberColumn("Failed, 7 d", format="%,d"),
-        "error": st.column_config.TextColumn("Last error", width="large"),
-    }
-    ui.table(table, columns, colours=frame.palette, states=("state",), alt="Last run of each job")
-
-
-def _history(frame: Frame) -> None:
+def _history(frame: Frame, jobs: pd.DataFrame, usual: dict[str, float]) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.subheader("Run history", anchor=False, width="content")
-        jobs = frame.ask("page_jobs", since=this_hour(frame.now) - WEEK)
         chosen = st.selectbox(
             "Job",
             ["all", *sorted(jobs["job"])],
@@ -131,30 +53,44 @@ def _history(frame: Frame) -> None:
         ui.empty("No runs to show", "Every run of a job is listed here, with its log.", icon=":material/history:")
         return
     picked = ui.table(
-        _runs(frame, rows), _run_columns(frame), colours=frame.palette, states=("state",), alt="Run history", key="runs"
+        _runs(frame, rows, usual), _run_columns(frame), colours=frame.palette, states=("state", "usual"),
+        alt="Run history", key="runs",
+    )  # fmt: skip
+    st.caption(
+        f"{formats.count(len(rows), 'run')}, newest first. Select a row for its log, to cancel it or run it again."
     )
-    st.caption(f"{formats.count(len(rows), 'run')}, newest first. Select a row for its log.")
     run_id = rows["run_id"].iloc[picked] if picked is not None else st.query_params.get("run")
     if run_id:
         st.query_params["run"] = run_id
         with ui.panel():
-            _run(frame, run_id)
+            _run(frame, run_id, usual)
 
 
-def _runs(frame: Frame, rows: pd.DataFrame) -> pd.DataFrame:
-    started = rows["started_at"].fillna(rows["queued_at"])
+def _runs(frame: Frame, rows: pd.DataFrame, usual: dict[str, float]) -> pd.DataFrame:
+    started = rows["started_at"].fillna(rows["slot_at"]).fillna(rows["queued_at"])
     return pd.DataFrame(
         {
             "state": rows["state"].map(STATES),
             "job": rows["job"],
             "started": [formats.stamp(at, frame.zone) for at in started],
             "took": [formats.span(value) for value in rows["took_s"]],
+            "usual": [_times(took, usual.get(job)) for job, took in zip(rows["job"], rows["took_s"], strict=True)],
+            "attempt": rows["attempt"],
+            "failure": rows["failure"].map(FAILURES).fillna(""),
             "rows_in": rows["rows_in"],
             "rows_out": rows["rows_out"],
             "by": rows["requested_by"],
-            "error": rows["error"].fillna(rows["reason"]),
+            "error": rows["error"].fillna(rows["cancel_reason"]).fillna(rows["reason"]),
         }
     )
+
+
+def _times(took_s: Any, usual_s: float | None) -> str:
+    """'▲ 3.1 x' where a run took much longer than its job's usual, '1.2 x' where it says anything at all."""
+    if took_s is None or pd.isna(took_s) or not usual_s or max(took_s, usual_s) < 1:
+        return ""
+    times = took_s / usual_s
+    return f"{'▲ ' if going.against(took_s, usual_s) else ''}{times:.1f} x"
 
 
 def _run_columns(frame: Frame) -> dict[str, Any]:
@@ -163,6 +99,11 @@ def _run_columns(frame: Frame) -> dict[str, Any]:
         "job": st.column_config.TextColumn("Job"),
         "started": st.column_config.TextColumn(f"Started, {frame.clock}"),
         "took": st.column_config.TextColumn("Took", alignment="right"),
+        "usual": st.column_config.TextColumn(
+            "Of usual", alignment="right", help="Against the median of the last 30 that went well"
+        ),
+        "attempt": st.column_config.NumberColumn("Try", format="%d", width=56),
+        "failure": st.column_config.TextColumn("Failure"),
         "rows_in": st.column_config.NumberColumn("Rows in", format="%,d"),
         "rows_out": st.column_config.NumberColumn("Rows out", format="%,d"),
         "by": st.column_config.TextColumn("Asked by"),
@@ -170,26 +111,60 @@ def _run_columns(frame: Frame) -> dict[str, Any]:
     }
 
 
-def _run(frame: Frame, run_id: str) -> None:
+def _run(frame: Frame, run_id: str, usual: dict[str, float]) -> None:
     found = frame.ask("run_by_id", run_id=run_id)
     if found.empty:
         st.caption(f"Run {run_id} is not in this warehouse.")
         return
     run = found.iloc[0]
     with st.container(border=True):
-        st.markdown(f"**{run.job}** `{run.run_id}` · {STATES[run.state]} · asked by {run.requested_by}")
-        st.caption(
-            f"Started {formats.stamp(run.started_at, frame.zone)}, "
-            f"ended {formats.stamp(run.ended_at, frame.zone)} {frame.clock}. Arguments: `{run['args']}`"
-        )
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            st.markdown(
+                f"**{run.job}** `{run.run_id}` · {STATES[run.state]} · asked by {run.requested_by}", width="content"
+            )
+            _again(frame, run)
+        st.caption(_facts(frame, run, usual.get(run.job)))
         if data.word(run.error):
             st.error(run.error, icon=":material/error:")
+        if run.state == "running":
+            st.caption("Its log grows above, under Now.")
+            return
         st.code(
             run.log or "This run has written nothing to its log.",
             language=None,
             wrap_lines=True,
             height=260 if len(run.log) > 900 else "content",
         )
+
+
+def _again(frame: Frame, run: pd.Series) -> None:
+    if run.state not in AGAIN:
+        return
+    question = Question(
+        "retry", "Run it again?", f"**{run.job}** goes into the queue with the same arguments as `{run.run_id}`.",
+        "Run again", ":material/replay:", {"run_id": run.run_id},
+    )  # fmt: skip
+    confirming.button(frame, question, key=f"retry-{run.run_id}")
+
+
+def _facts(frame: Frame, run: pd.Series, usual_s: float | None) -> str:
+    ended, started = data.moment(run.ended_at), data.moment(run.started_at)
+    words = [f"Started {formats.stamp(started, frame.zone)}, ended {formats.stamp(ended, frame.zone)} {frame.clock}"]
+    if started and ended:
+        took = (ended - started).total_seconds()
+        words.append(f"took {formats.span(took)}{going.against(took, usual_s).rstrip('.*').replace(' **', ', ')}")
+    if data.moment(run.slot_at):
+        words.append(f"planned for {formats.stamp(run.slot_at, frame.zone)}")
+    if run.attempt > 1 or data.word(run.first_run_id):
+        words.append(f"try {run.attempt:.0f} after run {run.first_run_id}")
+    if data.word(run.failure):
+        words.append(f"failure: {FAILURES.get(run.failure, run.failure)}")
+    if data.word(run.cancel_by):
+        words.append(f"cancelled by {run.cancel_by}: {run.cancel_reason}")
+    if pd.notna(run.peak_mb):
+        words.append(f"{formats.number(run.peak_mb)} MB, {formats.span(run.cpu_s)} of processor time")
+    reason = [run.reason] if run.reason else []
+    return " · ".join([*words, *reason, f"arguments `{run['args']}`"])
 
 
 if __name__ == "__main__":

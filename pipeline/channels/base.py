@@ -9,10 +9,11 @@ from pipeline.settings import Settings
 
 @dataclass(frozen=True)
 class Notice:
-    """What is told about an alert. Times are aware UTC; nothing in it is secret.
+    """What is told about an alert, or about several at once. Times are aware UTC; nothing in it is secret.
 
-    `key` is the same for every attempt at the same notice, so that a receiver can drop repeats;
-    `kind` is fired, resolved or escalated.
+    `key` is the same for every attempt at the same message, so that a receiver can drop repeats; `kind` is
+    fired, resolved or escalated, or summary when `parts` are the notices told at once; `at` is when the alert
+    fired, resolved or was escalated.
     """
 
     key: str
@@ -28,6 +29,7 @@ class Notice:
     resolved_at: datetime | None
     runbook: str
     link: str | None
+    parts: tuple["Notice", ...] = ()
 
 
 class Channel(Protocol):

@@ -5,15 +5,19 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from tqdm import tqdm
 
+from pipeline import backups
 from pipeline.clocks import clock_of
-from pipeline.discovery import discover
-from pipeline.errors import UnknownJob
+from pipeline.discovery import discover, find
+from pipeline.errors import DiskFull, UnknownJob
 from pipeline.markets import Market, load_markets
-from pipeline.operations import Operations, load_operations
+from pipeline.operations import JobPlan, Operations, load_operations
+from pipeline.plans import Plan, plan_of
+from pipeline.queries import Migration
 from pipeline.runner import Job, Runner
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
@@ -27,7 +31,6 @@ class Desk:
         self.markets: dict[str, Market] = load_markets(self.settings.config, self.settings.markets)
         self.operations: Operations = load_operations(self.settings.config)
         self.warehouse = Warehouse(self.settings.warehouse, wait_s=self.settings.lock_wait_s)
-        self.jobs: dict[str, Job] = discover("pipeline.jobs", "JOB")
         self.by: str = getattr(options, "by", "cli")
         clock = clock_of(self.settings.clock)
         shift = options.now - clock() if options.now else timedelta()
@@ -39,19 +42,47 @@ class Desk:
             operations=self.operations,
             echo=lambda line: tqdm.write(f"  {line}"),
             progress=_progress,
+            plans=self.plan,
         )
 
+    @cached_property
+    def jobs(self) -> dict[str, Job]:
+        """All jobs. Who needs one asks for `job`: loading all of them takes longer than many a run."""
+        return discover("pipeline.jobs", "JOB")
+
+    def job(self, name: str) -> Job:
+        """The job called `name`. Raises UnknownJob."""
+        found: Job | None = find("pipeline.jobs", name, "JOB")
+        if found is None:
+            raise UnknownJob(f"no job is called {name!r}; there are: {', '.join(self.jobs)}.")
+        return found
+
+    def plan(self, name: str) -> Plan | None:
+        """The plan of a job with what sextant.toml changes of it; None for a job there is no more."""
+        found: Job | None = find("pipeline.jobs", name, "JOB")
+        return None if found is None else plan_of(found, self.operations.jobs.get(name, JobPlan()))
+
     def open(self) -> None:
-        """Bring the warehouse up to date and clear up what a crash may have left."""
-        self.warehouse.migrate(self.runner.clock())
+        """Bring the warehouse up to date, after a backup of an older one, and clear up what a crash may have left."""
+        self.warehouse.migrate(self.runner.clock(), before=self._save)
         self.warehouse.settle()
         self.runner.sweep()
 
+    def _save(self, steps: tuple[Migration, ...]) -> None:
+        """Back up a warehouse that is about to be migrated. Raises DiskFull with the way to do without."""
+        if not self.settings.migration_backup:
+            return
+        why = f"before migration {steps[0].number - 1} -> {steps[-1].number}"
+        try:
+            backup = backups.make(self.warehouse, self.settings, why=why, now=self.runner.clock(), run_id="")
+        except DiskFull as error:
+            raise DiskFull(f"{error} Or set SEXTANT_MIGRATION_BACKUP=no to migrate without a backup.") from error
+        print(f"backed up {why}: {backup.path}", flush=True)
+
     def run(self, name: str, **args: Any) -> bool:
         """Run one job, say how it ended, and return whether it may count as done. Raises UnknownJob, JobRunning."""
-        if name not in self.jobs:
-            raise UnknownJob(f"no job is called {name!r}; there are: {', '.join(self.jobs)}.")
-        return self.told(name, lambda: self.runner.run(self.jobs[name], by=self.by, **args))
+        job = self.job(name)
+        return self.told(name, lambda: self.runner.run(job, by=self.by, **args))
 
     def told(self, name: str, work: Callable[[], dict[str, Any]]) -> bool:
         """Carry out `work`, which returns a row of `job_runs`, and say how it went."""
@@ -86,5 +117,7 @@ def moment(text: str) -> datetime:
 
 
 def _progress(items: Iterable[Any], label: str, total: int | None = None) -> Iterable[Any]:
-    bar: Iterable[Any] = tqdm(items, desc=f"  {label}", total=total, delay=2, leave=False, mininterval=0.5)
+    bar: Iterable[Any] = tqdm(
+        items, desc=f"  {label}", total=total, delay=2, leave=False, mininterval=0.5, disable=None
+    )
     return bar

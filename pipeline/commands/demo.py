@@ -20,7 +20,7 @@ def run(desk: Desk, _options: argparse.Namespace) -> int:
         first = {"as_of": then.isoformat(), "families": ["naive", "ridge"]}
         steps += [("train", first), ("features", replay), ("forecast", {}), ("backfill", {}), ("train", {})]
         steps.append(("backtest", {"families": ["ridge"], "days": REPLAY_DAYS}))
-    steps += [("features", {}), ("forecast", {}), ("backfill", {}), ("monitor", {})]
+    steps += [(name, {}) for name in ("features", "forecast", "backfill", "quality", "monitor", "tidy", "alert")]
     return 0 if all(desk.run(name, **args) for name, args in steps) else 1
 
 

@@ -1,47 +1,67 @@
-"""One word -> scheduler and dashboard as two processes, ended together."""
+"""One word -> scheduler and dashboard as two processes, kept alive and ended together."""
 
 import argparse
-import os
-import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 
 from pipeline.commands.base import Command, Desk
+from pipeline.errors import ConfigError
 from pipeline.settings import ROOT
+from pipeline.signals import stop_flag
+from pipeline.supervising import Supervisor
+
+HOST = "127.0.0.1"
+JOBS = [sys.executable, str(ROOT / "jobs.py")]
+ALARM_AFTER_S = 120.0
+ALARM_TIMEOUT_S = 120.0
+POLL_S = 0.3
 
 
 def run(desk: Desk, options: argparse.Namespace) -> int:
-    """Start both and wait until one ends or an interrupt comes."""
+    """Keep both alive until an interrupt comes or one cannot be kept alive. Raises ConfigError for a taken port."""
+    _free(options.port)
     desk.open()
-    address = ["--server.address", "127.0.0.1", "--server.port", str(options.port), "--server.headless", "true"]
-    commands = [
-        [sys.executable, str(ROOT / "jobs.py"), "schedule"],
-        [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py"), *address],
-    ]
-    children = [subprocess.Popen(command, cwd=ROOT, start_new_session=True) for command in commands]
-    print(f"Sextant is on http://127.0.0.1:{options.port} (Ctrl-C stops everything)", flush=True)
-    try:
-        while all(child.poll() is None for child in children):
-            time.sleep(0.3)
-        return 1
-    finally:
-        _end(children)
+    told = stop_flag()
+    address = ["--server.address", HOST, "--server.port", str(options.port), "--server.headless", "true"]
+    commands = {
+        "scheduler": [*JOBS, "schedule"],
+        "dashboard": [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py"), *address],
+    }
+    supervisor = Supervisor(commands, say=_say, help_after={"scheduler": (ALARM_AFTER_S, lambda: _alarm(told))})
+    _say(f"Sextant is on http://{HOST}:{options.port} (Ctrl-C stops everything)")
+    return supervisor.serve(until=told.is_set)
 
 
-def _end(children: list[subprocess.Popen[bytes]]) -> None:
-    for child in children:
-        if child.poll() is None:
-            child.terminate()
-    for child in children:
+def _alarm(told: threading.Event) -> None:
+    """Look for alerts and send them, since no scheduler does."""
+    _say("no scheduler is at work: looking for alerts and sending them")
+    child = subprocess.Popen([*JOBS, "run", "alert", "notify", "--by", "up"], cwd=ROOT)
+    deadline = time.monotonic() + ALARM_TIMEOUT_S
+    while child.poll() is None and time.monotonic() < deadline and not told.wait(POLL_S):
+        pass
+    if child.poll() is None:
+        child.terminate()
+    child.wait()
+
+
+def _free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            child.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise ConfigError(f"port {port} cannot be used ({error.strerror}); name another with --port.") from error
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8501)
 
 
-COMMAND = Command("up", "scheduler and dashboard together", run, _arguments)
+COMMAND = Command("up", "scheduler and dashboard together, kept alive", run, _arguments)

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
-from pipeline.markets import Target
+from pipeline.markets import Market, Target
 from pipeline.runner import Context, Job, Outcome
+from pipeline.warehouse import Session
 
 # An ingest may commit rows seen before the last run of this job; look back further than one can last.
 LOOK_BACK = timedelta(days=2)
@@ -39,4 +40,9 @@ def _versions(context: Context, target: Target) -> pd.DataFrame:
     return rows.assign(target=target.id, written_at=pd.Timestamp(context.now), run_id=context.run_id)
 
 
-JOB = Job(name="actuals", title="Hourly actuals from raw values", run=run, after=("ingest",))
+def ready(session: Session, _markets: dict[str, Market], now: datetime) -> bool:
+    """Whether an ingest may have stored values since this job last did its work."""
+    return bool(session.ask("fed_since", job="actuals", feeders=["ingest"], now=now).fed.iloc[0])
+
+
+JOB = Job(name="actuals", title="Hourly actuals from raw values", run=run, after=("ingest",), ready=ready)

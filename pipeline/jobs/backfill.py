@@ -1,8 +1,12 @@
 """predictions + actuals -> accuracy: every issued forecast scored, and again when its actual is revised."""
 
+from datetime import datetime
+
 import pandas as pd
 
+from pipeline.markets import Market
 from pipeline.runner import Context, Job, Outcome
+from pipeline.warehouse import Session
 
 
 def run(context: Context) -> Outcome:
@@ -14,4 +18,9 @@ def run(context: Context) -> Outcome:
     return Outcome(len(rows), written, f"{written:,} forecasts scored", skipped=not written)
 
 
-JOB = Job(name="backfill", title="Score issued forecasts", run=run, after=("actuals", "forecast"))
+def ready(session: Session, _markets: dict[str, Market], now: datetime) -> bool:
+    """Whether actuals or forecasts may have been stored since this job last did its work."""
+    return bool(session.ask("fed_since", job="backfill", feeders=["actuals", "forecast"], now=now).fed.iloc[0])
+
+
+JOB = Job(name="backfill", title="Score issued forecasts", run=run, after=("actuals", "forecast"), ready=ready)

@@ -42,7 +42,7 @@ def run(context: Context) -> Outcome:
         notes.append(_note(target, rows))
     if not (notes or failures):
         failures.append(f"no target is called {wanted!r}; there are: {', '.join(target.id for target in targets)}.")
-    return Outcome(0, written, "; ".join(notes), failures=tuple(failures))
+    return Outcome(0, written, "; ".join(notes), failures=tuple(failures), failure="model" if failures else "")
 
 
 def _backtest(context: Context, target: Target) -> pd.DataFrame:

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline import features, inputs
-from pipeline.markets import Target
+from pipeline.markets import Market, Target
+from pipeline.punctuality import current_origin, missed
 from pipeline.runner import Context, Job, Outcome
 from pipeline.warehouse import Session
 from pipeline.windows import Times
@@ -15,7 +16,7 @@ HOUR = timedelta(hours=1)
 
 
 def run(context: Context) -> Outcome:
-    """Write the rows of the issue that is due, of each target.
+    """Write the rows of the issue that is due, of each target, and note the hours for which nothing was issued.
 
     The issue of T is due once T's hour is complete, or `issue_grace` after its end without it.
     `args`: `replay_from` and `replay_to` (ISO times) make the rows of those past origins instead, each
@@ -26,6 +27,9 @@ def run(context: Context) -> Outcome:
         for target in market.targets:
             rows, note = _rows(context, target)
             notes.append(f"{target.id}: {note}")
+            # Before anything newer can be issued, so that no hole is ever left without its reason.
+            if len(rows) and "replay_from" not in context.args:
+                _note_missed(context, target)
             with context.warehouse.write() as session:
                 session.append("feature_sets", _names(context, target))
                 written += session.append("features", rows)
@@ -35,7 +39,7 @@ def run(context: Context) -> Outcome:
 def _rows(context: Context, target: Target) -> tuple[pd.DataFrame, str]:
     replay = "replay_from" in context.args
     with context.warehouse.read() as session:
-        origins, note = _replayed(context, session, target) if replay else _due(context, session, target)
+        origins, note = _replayed(context, session, target) if replay else _due(session, target, context.now)
         if not len(origins):
             return pd.DataFrame(), note
         now = np.full(len(origins), np.datetime64(_naive(context.now), "us"))
@@ -51,14 +55,29 @@ def _rows(context: Context, target: Target) -> tuple[pd.DataFrame, str]:
     return rows, note
 
 
-def _due(context: Context, session: Session, target: Target) -> tuple[Times, str]:
-    origin = _floor_hour(context.now) - HOUR
+def _note_missed(context: Context, target: Target) -> None:
+    with context.warehouse.read() as session:
+        rows = missed(session, target.id, due=current_origin(context.now), now=context.now)
+    with context.warehouse.write() as session:
+        session.append("missed_issues", rows.assign(noted_at=pd.Timestamp(context.now), run_id=context.run_id))
+    for row in rows.itertuples():
+        context.say(f"{target.id}: nothing was issued for {row.origin:%d %b %H:%M}Z: {row.reason}")
+
+
+def ready(session: Session, markets: dict[str, Market], now: datetime) -> bool:
+    """Whether the issue of some target is due and has no rows yet."""
+    targets = [target for market in markets.values() for target in market.targets]
+    return any(len(_due(session, target, now)[0]) for target in targets)
+
+
+def _due(session: Session, target: Target, now: datetime) -> tuple[Times, str]:
+    origin = current_origin(now)
     if not session.ask("issued_origins", target=target.id, since=origin).empty:
         return _none(), f"{origin:%d %b %H:%M}Z is issued already"
     newest = session.ask("newest_actual", target=target.id).newest.iloc[0]
     if pd.isna(newest):
         return _none(), "no actuals yet; run ingest and actuals first"
-    if newest < origin and context.now < origin + HOUR + target.issue_grace:
+    if newest < origin and now < origin + HOUR + target.issue_grace:
         return _none(), f"waits for the hour {origin:%d %b %H:%M}Z to be complete"
     state = "complete" if newest >= origin else f"incomplete, actuals end at {newest:%d %b %H:%M}Z"
     return inputs.as_hours(origin, origin), f"origin {origin:%d %b %H:%M}Z, {state}"
@@ -66,7 +85,7 @@ def _due(context: Context, session: Session, target: Target) -> tuple[Times, str
 
 def _replayed(context: Context, session: Session, target: Target) -> tuple[Times, str]:
     first, last = (_floor_hour(datetime.fromisoformat(context.args[key])) for key in ("replay_from", "replay_to"))
-    last = min(last, _floor_hour(context.now) - HOUR)
+    last = min(last, current_origin(context.now))
     hours = inputs.as_hours(first, last)
     there = session.ask("issued_origins", target=target.id, since=first)["origin"]
     taken = pd.to_datetime(there, utc=True).dt.tz_localize(None).to_numpy().astype("datetime64[h]")
@@ -91,4 +110,4 @@ def _floor_hour(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
 
 
-JOB = Job(name="features", title="Rows the next forecast sees", run=run, after=("actuals",))
+JOB = Job(name="features", title="Rows the next forecast sees", run=run, after=("actuals",), ready=ready)

@@ -1,6 +1,7 @@
 """features + models -> predictions: each issue once, as issued, never edited; other versions beside it in shadow."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ from pipeline.discovery import discover
 from pipeline.errors import ModelError, NoChampion, SextantError, UnknownJob
 from pipeline.features import Built
 from pipeline.issuing import Issue, Words
-from pipeline.markets import Target
+from pipeline.markets import Market, Target
 from pipeline.models.base import Family
+from pipeline.punctuality import current_origin
 from pipeline.recall import Recent, recall
 from pipeline.registry import Model
 from pipeline.runner import Context, Job, Outcome
+from pipeline.warehouse import Session
 from pipeline.windows import Times
 
 FAULTS = (SextantError, ArithmeticError, AttributeError, ImportError, LookupError, ValueError)
@@ -37,6 +40,7 @@ class Due:
 def run(context: Context) -> Outcome:
     """Issue T+1..T+6 for every feature row no forecast was issued for, with naive and operator beside it.
 
+    A live origin is issued only while it is the newest; once it is not, the features job notes it as missed.
     At live issues other versions forecast too, marked shadow. `args.reissue` names a target whose newest origin
     is issued again instead, by its present champion.
     """
@@ -57,7 +61,8 @@ def run(context: Context) -> Outcome:
 
 
 def _pending(context: Context, target: Target) -> Due | None:
-    rows = context.warehouse.ask("pending_features", target=target.id)
+    current = current_origin(context.now)
+    rows = context.warehouse.ask("pending_features", target=target.id, now=context.now, current=current)
     mine = rows["feature_set"] == features.feature_set(target.inputs)
     if not mine.all():
         origins = rows.loc[~mine, "origin"].nunique()
@@ -179,4 +184,13 @@ def _note(target: Target, rows: pd.DataFrame) -> str:
     return f"{target.id}: {words}, last origin {last:%d %b %H:%M}Z"
 
 
-JOB = Job(name="forecast", title="Issue T+1 to T+6", run=run, after=("features", "train"))
+def ready(session: Session, markets: dict[str, Market], now: datetime) -> bool:
+    """Whether some target has features no forecast was issued for, in time or to be replayed."""
+    targets = [target for market in markets.values() for target in market.targets]
+    sets = sorted({features.feature_set(target.inputs) for target in targets})
+    names = [target.id for target in targets]
+    pending = session.ask("pending_origins", targets=names, feature_sets=sets, now=now, current=current_origin(now))
+    return bool(pending.n.iloc[0])
+
+
+JOB = Job(name="forecast", title="Issue T+1 to T+6", run=run, after=("features", "train"), ready=ready)

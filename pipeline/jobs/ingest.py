@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from pipeline.discovery import discover
-from pipeline.errors import AuthRefused, NotYetPublished, SourceError, Throttled
+from pipeline.discovery import find
+from pipeline.errors import AuthRefused, ConfigError, NotYetPublished, SourceError, Throttled
+from pipeline.failures import failure_of, worst
 from pipeline.importing import import_file
 from pipeline.markets import Market, Series
 from pipeline.planning import cut, merged, windows_of
@@ -17,6 +18,8 @@ from pipeline.warehouse import Session
 
 GAP_SCAN = timedelta(days=35)
 GAP_TRIES = 3
+# What a person asks for is asked, however often it was asked in vain.
+ALWAYS = 2**31
 
 
 def run(context: Context) -> Outcome:
@@ -29,39 +32,41 @@ def run(context: Context) -> Outcome:
     if "file" in context.args:
         rows = import_file(context)
         return Outcome(rows.read, rows.written, f"{rows.written:,} new values of {rows.read:,} read from the file")
-    stored, failures = Stored(), []
+    stored, errors = Stored(), []
     for market in context.markets.values():
         try:
             source = choose_source(context, market)
         except SourceError as error:
-            failures.append(str(error))
+            errors.append(error)
             continue
-        for rows, failure in _market(context, market, source):
+        for rows, failed in _market(context, market, source):
             stored += rows
-            failures += [failure] if failure else []
+            errors += [failed] if failed else []
     note = f"{stored.written:,} new values of {stored.read:,} read"
-    return Outcome(stored.read, stored.written, note, failures=tuple(failures))
+    gravest = worst([failure_of(error) for error in errors])
+    return Outcome(stored.read, stored.written, note, failures=tuple(map(str, errors)), failure=gravest)
 
 
-def _market(context: Context, market: Market, source: Source) -> Iterator[tuple[Stored, str]]:
+def _market(context: Context, market: Market, source: Source) -> Iterator[tuple[Stored, SourceError | None]]:
     steps = _plan(context, market, source)
     for window, series in context.progress(steps, f"ingest {market.id} from {source.name}", len(steps)):
         try:
-            yield _step(context, source, series, window), ""
+            yield _step(context, source, series, window), None
         except SourceError as error:
-            yield Stored(), str(error)
+            yield Stored(), error
             if isinstance(error, AuthRefused | Throttled):
                 return
 
 
 def choose_source(context: Context, market: Market) -> Source:
     """The first of the market's sources that is ready. Raises SourceError with all reasons when none is."""
-    known = discover("pipeline.sources", "SOURCE")
     reasons = []
     for name in market.sources:
-        reason = known[name].ready(context.settings)
+        source: Source | None = find("pipeline.sources", name, "SOURCE")
+        if source is None:
+            raise ConfigError(f"market {market.id} names the source {name!r}, which there is not; mend sextant.toml.")
+        reason = source.ready(context.settings)
         if reason is None:
-            source: Source = known[name]
             return source
         reasons.append(reason)
     raise SourceError(f"market {market.id} has no usable source: {' '.join(reasons)}")
@@ -80,7 +85,7 @@ def _wanted(context: Context, market: Market, series: Series) -> list[Window]:
     with context.warehouse.read() as session:
         if "from" in context.args:
             start, end = (datetime.fromisoformat(context.args[key]) for key in ("from", "to"))
-            return _gaps(session, series, start, end)
+            return _gaps(session, series, start, end, tries=ALWAYS)
         row = session.ask("newest_point", series=series.id).iloc[0]
         end = _floor(context.now + series.ahead, series.cadence)
         if pd.isna(row.newest):
@@ -93,12 +98,10 @@ def _wanted(context: Context, market: Market, series: Series) -> list[Window]:
     return merged(gaps + fresh)
 
 
-def _gaps(session: Session, series: Series, start: datetime, end: datetime) -> list[Window]:
+def _gaps(session: Session, series: Series, start: datetime, end: datetime, *, tries: int = GAP_TRIES) -> list[Window]:
     if start >= end:
         return []
-    slots = session.ask(
-        "missing_slots", series=series.id, start=start, end=end, cadence=series.cadence, tries=GAP_TRIES
-    )
+    slots = session.ask("missing_slots", series=series.id, start=start, end=end, cadence=series.cadence, tries=tries)
     return windows_of(slots["valid_at"], series.cadence)
 
 

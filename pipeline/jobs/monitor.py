@@ -6,20 +6,19 @@ from datetime import datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from pipeline import drift, registry, training
+from pipeline import drift, erring, registry, training
 from pipeline.calendars import local_hour
 from pipeline.drift import Signals
 from pipeline.errors import NoChampion, NotEnoughData
-from pipeline.markets import Target
+from pipeline.markets import Market, Target
 from pipeline.runner import Context, Job, Outcome
 from pipeline.runs import request
+from pipeline.warehouse import Session
 from pipeline.windows import naive_utc
 
 DAY = timedelta(days=1)
 HORIZONS = (1, 6)
 """Those whose predictions and residuals are watched; the others move with them."""
-LEAST_RECENT, LEAST_BEFORE = 500, 1500
-"""Scored forecasts in the last week and in the four before: half of what there could be, and three eighths."""
 
 
 def run(context: Context) -> Outcome:
@@ -29,9 +28,9 @@ def run(context: Context) -> Outcome:
     in the last week is above `error_up` times that of the four weeks before, on common hours; drift, looked for
     once a day and written to table `drift`.
     """
-    looked_at = context.warehouse.ask("last_monitored", target="").looked_at.iloc[0]
-    if not pd.isna(looked_at) and looked_at >= pd.Timestamp(context.now).floor("h"):
-        return Outcome(note=f"has looked at {looked_at:%H:%M}Z", skipped=True)
+    with context.warehouse.read() as session:
+        if not ready(session, context.markets, context.now):
+            return Outcome(note="has looked within this hour", skipped=True)
     written, notes = 0, []
     for market in context.markets.values():
         for target in market.targets:
@@ -72,18 +71,10 @@ def _age(context: Context, target: Target) -> str:
 
 
 def _error(context: Context, target: Target) -> str:
-    events: dict[str, list[datetime]] = {
-        "firsts": [event.first for event in target.events],
-        "lasts": [event.last for event in target.events],
-    }
-    rows = context.warehouse.ask("error_change", target=target.id, zone=target.zone, until=context.now, **events)
-    row = rows.iloc[0]
-    if row.n < LEAST_RECENT or row.n_before < LEAST_BEFORE or row.mae <= target.policy.error_up * row.mae_before:
+    change = erring.change(context.warehouse, target, context.now)
+    if change is None or change.mae <= target.policy.error_up * change.mae_before:
         return ""
-    return (
-        f"MAE of the last 7 days is {row.mae:,.1f} {target.series.unit}, {row.mae / row.mae_before - 1:.0%} above the "
-        f"{row.mae_before:,.1f} of the 28 days before on the same hours of day"
-    )
+    return change.words(target.series.unit)
 
 
 def _drift(context: Context, target: Target) -> tuple[int, str]:
@@ -125,4 +116,10 @@ def _signals(context: Context, target: Target) -> Signals:
     return replace(signals, kinds=tuple(kinds), subjects=tuple(subjects), values=np.concatenate(columns, axis=1))
 
 
-JOB = Job(name="monitor", title="Watch age, error and drift", run=run, after=("backfill",))
+def ready(session: Session, _markets: dict[str, Market], now: datetime) -> bool:
+    """Whether this job has not looked yet in this hour."""
+    looked_at = session.ask("last_monitored", target="").looked_at.iloc[0]
+    return bool(pd.isna(looked_at) or looked_at < pd.Timestamp(now).floor("h"))
+
+
+JOB = Job(name="monitor", title="Watch age, error and drift", run=run, after=("backfill",), ready=ready)

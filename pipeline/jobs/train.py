@@ -16,6 +16,7 @@ from pipeline import comparing, features, guard, registry, retention, training
 from pipeline.comparing import Candidate
 from pipeline.discovery import discover
 from pipeline.errors import ArtifactDamaged, ModelError, NoChampion
+from pipeline.failures import failure_of, worst
 from pipeline.guard import Duel, Verdict
 from pipeline.markets import Target
 from pipeline.models.base import Family
@@ -52,18 +53,20 @@ def run(context: Context) -> Outcome:
     targets = [target for market in context.markets.values() for target in market.targets]
     wanted = context.args.get("target")
     read = trained = 0
-    notes, failures = [], []
+    notes, errors = [], []
     for target in targets:
         if wanted not in (None, target.id):
             continue
         try:
             rows, note = _train(context, target)
         except ModelError as error:
-            failures.append(str(error))
+            errors.append(error)
             continue
         read, trained = read + rows, trained + bool(rows)
         notes.append(note)
-    return Outcome(read, trained, "; ".join(notes), skipped=not trained and not failures, failures=tuple(failures))
+    gravest = worst([failure_of(error) for error in errors])
+    skipped = not trained and not errors
+    return Outcome(read, trained, "; ".join(notes), skipped, failures=tuple(map(str, errors)), failure=gravest)
 
 
 def _train(context: Context, target: Target) -> tuple[int, str]:

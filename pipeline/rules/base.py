@@ -28,15 +28,19 @@ class View:
 class Bad:
     """One subject that is bad: a series, job, target, version or part of the machine.
 
-    `message` is one sentence with figures and the remedy, `since` when it turned bad (aware UTC), `evidence` the
-    figures by name (JSON-able, nothing secret). `severity` overrides the rule's.
+    `message` is one sentence with figures and the remedy, `since` when it turned bad (aware UTC; None where nothing
+    stored tells, then `after` does not apply), `evidence` the figures by name (JSON-able, nothing secret).
+    `severity` overrides the rule's. `event` names one happening among those a subject may meet: another event is
+    another alert, and one that is `over` is told once and then counts as good.
     """
 
     subject: str
     message: str
-    since: datetime
+    since: datetime | None
     evidence: dict[str, Any] = field(default_factory=dict)
     severity: str | None = None
+    event: str | None = None
+    over: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,9 @@ class Rule:
     """One kind of alert; RULES of a module lists them. `[alert.NAME]` in sextant.toml may change all numbers.
 
     `check` gets the view and the limit (in `unit`) and names every subject that is bad now; what it no longer names
-    is good again. A subject fires once it has been bad for `after`; an alert not acknowledged within `escalate`
-    is sent again as critical (None: never).
+    is good again, and `good` says in words what that means. A subject fires once it has been bad for `after`; an
+    alert not acknowledged within `escalate` is sent again as critical (None: never). What fired stays until the
+    check with `limit` x `clear` no longer names it, so that a figure about the limit does not flap.
     """
 
     name: str
@@ -56,3 +61,5 @@ class Rule:
     unit: str
     after: timedelta = timedelta()
     escalate: timedelta | None = timedelta(hours=1)
+    good: str = "the rule finds nothing wrong with it any more"
+    clear: float = 1.0

@@ -1,8 +1,6 @@
-"""(headers, body) -> what a provider meant by them; rows -> points; text -> the same text without secrets."""
+"""(headers, body) -> what a provider meant by them; rows -> points."""
 
 import json
-import logging
-import re
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -13,10 +11,6 @@ import pandas as pd
 from pipeline.sources.base import POINT_COLUMNS
 
 _PAGE_STARTS = (b"<!doctype", b"<html", b"<head", b"<meta", b"<title", b"<body", b"<script", b"<center")
-_URL_TOKEN = re.compile(
-    r"(?i)([?&;][\w.%\[\]-]*(?:key|token|secret|signature|password|credential)[\w.%\[\]-]*=)[^&;\s\"'#)]+"
-)
-_URL_LOGIN = re.compile(r"(?i)(https?://)[^/\s@\"']+@")
 _OFFSET = r"T\d{2}:\d{2}.*(?:Z|[+-]\d{2}:?\d{2})$"
 _DTYPES = {"series": "str", "valid_at": "datetime64[us, UTC]", "value": "float64", "made_at": "datetime64[us, UTC]"}
 _MESSAGE_KEYS = ("detail", "message", "reason", "title", "error")
@@ -110,18 +104,3 @@ def origin(url: str) -> tuple[str, str | None, int | None]:
     """Scheme, host and port of `url` (RFC 6454): secrets stay within one origin."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def redact(text: str, secrets: Sequence[str] = ()) -> str:
-    """`text` without the given secret values, tokens in query strings and logins in URLs."""
-    for secret in filter(None, secrets):
-        text = text.replace(secret, "***").replace(repr(secret)[1:-1], "***")
-    return _URL_LOGIN.sub(r"\1***@", _URL_TOKEN.sub(r"\1***", text))
-
-
-class RedactFilter(logging.Filter):
-    """Takes tokens out of the request lines that a library logs by itself."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = redact(record.getMessage()), ()
-        return True

@@ -19,14 +19,13 @@ import requests
 import urllib3
 
 from pipeline.errors import AuthRefused, BadRequest, SchemaChanged, SourceError, Throttled, Transient
+from pipeline.redacting import RedactFilter, redact
 from pipeline.settings import Settings
 from pipeline.sources.answers import (
     BrokenBody,
-    RedactFilter,
     is_web_page,
     origin,
     provider_message,
-    redact,
     retry_after_s,
 )
 

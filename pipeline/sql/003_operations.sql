@@ -1,7 +1,7 @@
 -- Runs with tries, deadlines and what they cost; the timetable; missed issues; data quality; alerts; capacity; backups.
 -- slot_at is the planned moment a run stands for, due_at the moment before which it may not start, failure the class
 -- of what went wrong (failures.py), first_run_id the run whose failure this one tries to make good, born the start of
--- the process in seconds since the epoch, so that a pid used again is not taken for it.
+-- the process in seconds since the machine started, so that a pid used again is not taken for it.
 ALTER TABLE job_runs ADD COLUMN slot_at TIMESTAMPTZ;
 ALTER TABLE job_runs ADD COLUMN due_at TIMESTAMPTZ;
 ALTER TABLE job_runs ADD COLUMN attempt BIGINT DEFAULT 1;
@@ -57,18 +57,18 @@ CREATE TABLE maintenance (
     first_at TIMESTAMPTZ NOT NULL, last_at TIMESTAMPTZ NOT NULL, reason VARCHAR NOT NULL,
     actor VARCHAR NOT NULL, declared_at TIMESTAMPTZ NOT NULL);
 
--- Each attempt to tell the world; written as `sending` before it is made.
+-- Each attempt to tell the world; written as `sending` before it is made. message_key is the same for every attempt
+-- at the same message (a message may tell of several alerts), again_at when a failed one is tried again (null: never).
 CREATE TABLE notifications (
     notification_id VARCHAR NOT NULL, alert_id VARCHAR NOT NULL, kind VARCHAR NOT NULL, channel VARCHAR NOT NULL,
-    attempt BIGINT NOT NULL, state VARCHAR NOT NULL, error VARCHAR,
-    started_at TIMESTAMPTZ NOT NULL, ended_at TIMESTAMPTZ, run_id VARCHAR NOT NULL);
+    message_key VARCHAR NOT NULL, attempt BIGINT NOT NULL, state VARCHAR NOT NULL, error VARCHAR,
+    started_at TIMESTAMPTZ NOT NULL, ended_at TIMESTAMPTZ, again_at TIMESTAMPTZ, run_id VARCHAR NOT NULL);
 
 -- One row an alert: how it began, whether it ended, and what people did about it last.
 CREATE VIEW alerts AS
 WITH acts AS (
-    SELECT alert_id, arg_max(kind, acted_at) AS act, arg_max(actor, acted_at) AS actor,
-           arg_max(reason, acted_at) AS act_reason, arg_max(until, acted_at) AS until, max(acted_at) AS acted_at
-    FROM alert_acts GROUP BY alert_id)
+    SELECT alert_id, kind AS act, actor, reason AS act_reason, until, acted_at FROM alert_acts
+    QUALIFY row_number() OVER (PARTITION BY alert_id ORDER BY acted_at DESC, act_id) = 1)
 SELECT f.* EXCLUDE (state, flip_id, run_id), r.flipped_at AS resolved_at, r.message AS resolved_message,
        a.act, a.actor, a.act_reason, a.until, a.acted_at
 FROM alert_flips f

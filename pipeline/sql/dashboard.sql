@@ -130,33 +130,21 @@ WHERE target = $target AND origin >= $since AND origin < $until AND issuer = 'se
 GROUP BY tenth ORDER BY tenth;
 
 -- name: page_issues
--- How many issues of the window were made live, replayed, fell back or were withheld.
+-- How many issues of the window were made live, replayed, fell back or were withheld, and how many were missed.
 SELECT count(DISTINCT origin) AS n, count(DISTINCT origin) FILTER (mode = 'replay') AS replayed,
        count(DISTINCT origin) FILTER (status = 'reduced') AS reduced,
        count(DISTINCT origin) FILTER (status = 'fallback') AS fallback,
-       count(DISTINCT origin) FILTER (status = 'withheld') AS withheld
+       count(DISTINCT origin) FILTER (status = 'withheld') AS withheld,
+       (SELECT count(*) FROM missed_issues m
+        WHERE m.target = $target AND m.origin >= $since AND m.origin < $until) AS missed
 FROM predictions WHERE target = $target AND issuer = 'sextant' AND origin >= $since AND origin < $until;
 
 -- name: page_runs
 -- Newest runs first; `log` is read one run at a time.
-SELECT run_id, job, state, requested_by, reason, queued_at, started_at, ended_at, rows_in, rows_out, error,
-       epoch(ended_at - started_at) AS took_s
+SELECT run_id, job, state, requested_by, reason, queued_at, started_at, ended_at, rows_in, rows_out, error, slot_at,
+       attempt, failure, peak_mb, cancel_by, cancel_reason, epoch(ended_at - started_at) AS took_s
 FROM job_runs WHERE job = $job OR $job = 'all'
-ORDER BY coalesce(started_at, queued_at) DESC, ended_at DESC NULLS FIRST, run_id LIMIT $n;
-
--- name: page_jobs
--- The newest run of each job, and how its runs since $since went.
-WITH newest AS (
-    SELECT job, run_id, state, started_at, error FROM job_runs
-    QUALIFY row_number() OVER (PARTITION BY job ORDER BY queued_at DESC, run_id) = 1),
-record AS (
-    SELECT job, max(ended_at) FILTER (state IN ('succeeded', 'skipped')) AS succeeded_at,
-           count(*) FILTER (queued_at >= $since AND state IN ('succeeded', 'skipped')) AS n_good,
-           count(*) FILTER (queued_at >= $since AND state = 'failed') AS n_failed,
-           median(epoch(ended_at - started_at)) FILTER (queued_at >= $since AND state = 'succeeded') AS median_s
-    FROM job_runs GROUP BY job)
-SELECT n.*, r.* EXCLUDE (job), 100.0 * r.n_good / nullif(r.n_good + r.n_failed, 0) AS good_percent
-FROM newest n JOIN record r USING (job) ORDER BY job;
+ORDER BY coalesce(started_at, slot_at, queued_at) DESC, ended_at DESC NULLS FIRST, run_id LIMIT $n;
 
 -- name: page_series
 -- How far each series reaches, and how its newest request and those since $since went.

@@ -45,5 +45,13 @@ SELECT count(*) AS n FROM (
 -- name: crossing_quantiles
 SELECT count(*) AS n FROM predictions WHERE NOT (p05 <= p10 AND p10 <= p50 AND p50 <= p90 AND p90 <= p95);
 
+-- name: silent_hours
+WITH spans AS (
+    SELECT target, min(origin) AS first, max(origin) AS last FROM predictions
+    WHERE issuer = 'sextant' AND mode = 'live' GROUP BY target)
+SELECT count(*) AS n FROM (SELECT target, unnest(generate_series(first, last, INTERVAL 1 HOUR)) AS origin FROM spans) h
+ANTI JOIN (SELECT target, origin FROM predictions WHERE issuer = 'sextant') p USING (target, origin)
+ANTI JOIN missed_issues m USING (target, origin);
+
 -- name: dead_runs
 SELECT count(*) AS n FROM job_runs WHERE state = 'running' AND NOT list_contains($alive, job);

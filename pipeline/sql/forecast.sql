@@ -3,11 +3,12 @@
 SELECT DISTINCT origin FROM features WHERE target = $target AND origin >= $since;
 
 -- name: pending_features
--- Feature rows no forecast was issued for.
+-- Feature rows no forecast was issued for: replayed ones, and live ones while they are in time.
 SELECT f.* FROM features f
 ANTI JOIN (SELECT DISTINCT target, origin FROM predictions WHERE issuer = 'sextant' AND target = $target) p
 USING (target, origin)
-WHERE f.target = $target ORDER BY f.origin, f.horizon;
+WHERE f.target = $target AND f.as_of <= $now AND (f.mode = 'replay' OR f.origin >= $current)
+ORDER BY f.origin, f.horizon;
 
 -- name: newest_issue
 -- The feature rows of the newest origin of a target that was issued, and which version the issue in force is of.

@@ -1,0 +1,89 @@
+"""Open alerts -> what every page's header says of them, and the words and links one alert is shown with."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import formats
+from dashboard.data import Desk, moment, word
+from pipeline import alerting
+
+SEVERITIES = {
+    "critical": ("Critical", ":material/error:", "red"),
+    "warning": ("Warning", ":material/warning:", "orange"),
+    "info": ("Info", ":material/info:", "blue"),
+}
+SIGNS = {"critical": "▲ critical", "warning": "▲ warning", "info": "○ info"}
+OF_SERIES = ("stale_data", "gaps", "anomalous_actuals")
+OF_FORECASTS = ("error_up", "error_limit", "coverage_off")
+OF_MODELS = ("drift", "model_old", "artifact_damaged")
+OF_JOBS = (
+    "job_failed",
+    "job_late",
+    "job_long",
+    "missed_issue",
+    "scheduler_dead",
+    "disk_low",
+    "warehouse_growing",
+    "backup_old",
+)
+
+
+def badge(desk: Desk, now: datetime) -> None:
+    """How many alerts are open and how bad the worst is, as a link to their page."""
+    rows = desk.ask("page_open_alerts")
+    label, icon, colour = summary(rows, now)
+    st.page_link("views/alerts.py", label=f":{colour}-badge[{icon} {label}]", icon="")
+
+
+def summary(rows: pd.DataFrame, now: datetime) -> tuple[str, str, str]:
+    """Words, icon and colour for all open alerts; the colour is that of the worst nobody has seen to."""
+    if rows.empty:
+        return "No open alerts", ":material/notifications_none:", "gray"
+    counts = {name: int((rows["severity"] == name).sum()) for name in SEVERITIES}
+    label = ", ".join(formats.count(n, name, name if name != "warning" else None) for name, n in counts.items() if n)
+    awake = {row.severity for row in rows.itertuples() if standing(row, now) == "firing"}
+    worst = next((name for name in SEVERITIES if name in awake), None)
+    if worst is None:
+        return f"{label}, seen to", ":material/notifications_paused:", "gray"
+    return label, SEVERITIES[worst][1], SEVERITIES[worst][2]
+
+
+def standing(row: Any, now: datetime) -> str:
+    """'firing', 'acknowledged' or 'snoozed': what people did about an open alert last."""
+    act, until = word(row.act), moment(row.until)
+    if act == "acknowledge":
+        return "acknowledged"
+    return "snoozed" if act == "snooze" and until is not None and until > now else "firing"
+
+
+def title(rule: str) -> str:
+    """The name of a rule for people."""
+    known = alerting.rules().get(rule)
+    return known.title if known else rule.replace("_", " ").capitalize()
+
+
+def about(desk: Desk, row: Any) -> tuple[str, str, dict[str, str]] | None:
+    """The page an alert is about: its path, the words of the link and the query that leads to the very thing."""
+    found = json.loads(row.evidence) if row.evidence else {}
+    if isinstance(found, dict) and isinstance(found.get("run_id"), str):
+        return "views/jobs.py", "See the run", {"run": found["run_id"]}
+    if row.rule in OF_SERIES:
+        return "views/data.py", "See the data", {}
+    if row.rule in OF_FORECASTS:
+        return "views/accuracy.py", "See the accuracy", target(desk, row.subject)
+    if row.rule in OF_MODELS:
+        return "views/models.py", "See the models", target(desk, row.subject)
+    if row.rule in OF_JOBS:
+        return "views/jobs.py", "See the jobs", {}
+    return None
+
+
+def target(desk: Desk, subject: str) -> dict[str, str]:
+    """The query that chooses the target that `subject` begins with, where there is a choice."""
+    names = desk.target_names()
+    found = next((name for name, one in names.items() if subject.startswith(one.id)), None)
+    return {"target": found} if found and len(names) > 1 else {}

@@ -1,0 +1,119 @@
+"""Sizes, run times and memory over time -> what grows, how fast, and when the room is used up."""
+
+from datetime import timedelta
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import data, formats, ops_charts, ui
+from dashboard.data import this_hour
+from dashboard.ui import Frame
+from pipeline.machine import Projection, project
+
+MIB, GIB = 1024.0**2, 1024.0**3
+LOOK_BACK, RECENT = timedelta(days=90), timedelta(days=7)
+STORED = {"warehouse_bytes": "warehouse", "backups_bytes": "backups", "models_bytes": "models"}
+
+
+def show(frame: Frame) -> None:
+    """Three trends with their projection, and each job's cost."""
+    midnight = this_hour(frame.now).replace(hour=0)
+    since = midnight - LOOK_BACK
+    st.subheader("Capacity, 90 days", anchor=False)
+    sizes = frame.ask("page_capacity", since=since)
+    costs = frame.ask("page_daily_costs", since=since, until=midnight)
+    if sizes.empty and costs.empty:
+        ui.empty("Nothing was measured yet", "The tidy job measures sizes every night.", icon=":material/database:")
+        return
+    left, middle, right = st.columns(3, gap="medium")
+    with left, ui.panel():
+        _storage(frame, sizes)
+    with middle, ui.panel():
+        _trend(frame, costs, "minutes", "Run time a day, minutes", "minutes a day")
+    with right, ui.panel():
+        _trend(frame, costs, "peak_mb", "Largest memory of a run, MB", "MB")
+    with ui.panel():
+        _costs(frame, since)
+
+
+def _storage(frame: Frame, sizes: pd.DataFrame) -> None:
+    st.markdown("**Storage, MiB**")
+    if sizes.empty:
+        st.caption("Sizes are measured every night by the tidy job; there is no measurement yet.")
+        return
+    by = {what: sizes.loc[sizes["what"] == what, ["measured_at", "value"]].reset_index(drop=True) for what in
+          (*STORED, "disk_free_bytes", "disk_total_bytes")}  # fmt: skip
+    lines = {name: by[what].assign(value=by[what]["value"] / MIB) for what, name in STORED.items() if len(by[what])}
+    free = float(by["disk_free_bytes"]["value"].iloc[-1]) if len(by["disk_free_bytes"]) else None
+    room = None if free is None else free / MIB
+    projected = project(next(iter(lines.values())), room=room) if lines else None
+    if lines:
+        figure = ops_charts.growth(lines, palette=frame.palette, zone=frame.zone, projected=projected)
+        ui.draw(figure, key="storage", alt="Size of warehouse, backups and models over time")
+    words = [f"Free: {formats.number(free / GIB, 1)} GiB"] if free is not None else []
+    if projected is None:
+        st.caption(". ".join([*words, "Too few measurements for a projection."]))
+        return
+    left = projected.days_left
+    full = "" if left is None else f"; full in {_days(left)}" if left < 3650 else "; room for more than ten years"
+    grows = f"The warehouse grows by {formats.number(projected.per_day, 1)} MiB a day ({_basis(projected)}){full}"
+    st.caption(". ".join([*words, grows]) + ".")
+
+
+def _trend(frame: Frame, costs: pd.DataFrame, column: str, title: str, unit: str) -> None:
+    st.markdown(f"**{title}**")
+    rows = costs[["measured_at", column]].rename(columns={column: "value"}).dropna().reset_index(drop=True)
+    if rows.empty:
+        st.caption("No complete day of runs yet.")
+        return
+    projected = project(rows)
+    figure = ops_charts.growth({"all jobs": rows}, palette=frame.palette, zone=frame.zone, projected=projected)
+    ui.draw(figure, key=f"trend-{column}", alt=f"{title} over time")
+    newest = f"{formats.number(rows['value'].iloc[-1], 1)} {unit} on {formats.day(rows['measured_at'].iloc[-1], 'UTC')}"
+    if projected is None:
+        st.caption(f"{newest}. Too few days for a projection.")
+        return
+    month = formats.signed(30 * projected.per_day, 1)
+    st.caption(f"{newest}; {month} in 30 days if it goes on so ({_basis(projected)}). UTC days.")
+
+
+def _costs(frame: Frame, since: Any) -> None:
+    rows = frame.ask("page_run_costs", since=since, recent=this_hour(frame.now) - RECENT)
+    rows = rows[rows["n"] > 0]
+    if rows.empty:
+        return
+    table = pd.DataFrame(
+        {
+            "job": rows["job"],
+            "n": rows["n"],
+            "median": [formats.span(value) for value in rows["median_s"]],
+            "before": [formats.span(value) for value in rows["before_s"]],
+            "longest": [formats.span(value) for value in rows["longest_s"]],
+            "cpu": [formats.span(value) for value in rows["cpu_s"]],
+            "peak": rows["peak_mb"],
+            "peak_before": rows["before_mb"],
+        }
+    )
+    columns = {
+        "job": st.column_config.TextColumn("Job", pinned=True),
+        "n": st.column_config.NumberColumn("Runs, 7 d", format="%,d"),
+        "median": st.column_config.TextColumn("Usual time, 7 d", alignment="right"),
+        "before": st.column_config.TextColumn("Before that", alignment="right"),
+        "longest": st.column_config.TextColumn("Longest, 7 d", alignment="right"),
+        "cpu": st.column_config.TextColumn("Processor", alignment="right"),
+        "peak": st.column_config.NumberColumn("Most memory, MB", format="%,.0f"),
+        "peak_before": st.column_config.NumberColumn("Before that", format="%,.0f"),
+    }
+    ui.table(table, columns, colours=frame.palette, rows=14, alt="What each job costs")
+    newest = data.moment(frame.ask("page_capacity", since=since)["measured_at"].max())
+    measured = f" Sizes measured {formats.age(newest, frame.now)}." if newest else ""
+    st.caption(f"Runs that succeeded; usual is the median.{measured}")
+
+
+def _basis(projected: Projection) -> str:
+    return f"{formats.count(projected.n, 'measurement')} of {projected.days:.0f} days"
+
+
+def _days(n: float) -> str:
+    return formats.count(n, "day") if n < 730 else f"{n / 365:.0f} years"

@@ -1,0 +1,205 @@
+"""Warehouse + models + configuration -> one sealed file that was opened and checked, and the rows about it."""
+
+import os
+import re
+import shutil
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pipeline import __version__
+from pipeline.archive import digest, opened, pack, unpack
+from pipeline.attaching import needs_space
+from pipeline.doctor import examine
+from pipeline.errors import BackupDamaged, DiskFull, WarehouseError
+from pipeline.settings import Settings
+from pipeline.warehouse import Warehouse
+from pipeline.workroom import workroom
+
+SUFFIX = ".sextant"
+WAREHOUSE, CONFIG, MODELS = "warehouse.duckdb", "sextant.toml", "models"
+STAMP = re.compile(r"-(\d{8}T\d{6}Z)(-\d+)?\.sextant$")
+LEAST_KEPT = 3
+ROOM = 1.5
+"""A backup needs a copy of the warehouse and, compressed, about a third of it and the models again."""
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A backup that was made and verified. `rows` counts all tables; `flaws` is what the doctor says of the content;
+    `waited_s` is how long writers had to wait for the copy."""
+
+    backup_id: str
+    path: Path
+    made_at: datetime
+    bytes: int
+    rows: int
+    sha256: str
+    why: str
+    run_id: str
+    flaws: tuple[str, ...]
+    waited_s: float
+
+
+def make(
+    warehouse: Warehouse, settings: Settings, *, why: str, now: datetime, run_id: str, folder: Path | None = None
+) -> Backup:
+    """Back up warehouse, models and configuration into `folder` (default: the settings' one) while others work.
+
+    The state is that of one moment: writers wait while the file is copied, everything else happens after. What
+    is returned was unpacked and opened. Raises NoWarehouse, Busy, DiskFull, BackupDamaged when it does not open.
+    """
+    folder = folder or settings.backups
+    with needs_space(f"the backup in {folder}"), workroom(folder) as room:
+        _has_room(warehouse, folder)
+        copy = room / WAREHOUSE
+        waited_s = warehouse.snapshot(copy)
+        about: dict[str, Any] = {"backup_id": uuid.uuid4().hex[:12], "made_at": now.isoformat(), "why": why}
+        about |= {"run_id": run_id, "version": __version__, "markets": list(settings.markets)}
+        about |= _look(copy, settings.models)
+        packed = room / f"{warehouse.path.stem}-{now:%Y%m%dT%H%M%SZ}{SUFFIX}"
+        pack(packed, _files(copy, settings), about)
+        copy.unlink()
+        unpacked(packed, room / "opened")
+        path = _placed(packed, folder)
+    return _backup(path, about, waited_s)
+
+
+def verify(path: Path) -> dict[str, Any]:
+    """Unpack a backup, open it and count; returns its manifest. Raises BackupDamaged, DiskFull, WrongFile."""
+    with needs_space(f"opening {path.name}"), workroom(path.parent) as room:
+        return unpacked(path, room / "opened")
+
+
+def unpacked(path: Path, folder: Path) -> dict[str, Any]:
+    """Unpack a backup into `folder` and check that what is there equals the manifest, which is returned.
+
+    Raises BackupDamaged, DiskFull, WrongFile when a newer Sextant made the warehouse.
+    """
+    manifest = unpack(path, folder)
+    try:
+        found = _look(folder / WAREHOUSE, folder / MODELS)
+    except WarehouseError as error:
+        raise BackupDamaged(f"{path.name}: its warehouse does not open ({error}); use another backup.") from error
+    for what in ("schema", "rows"):
+        if found[what] != manifest[what]:
+            raise BackupDamaged(f"{path.name}: its {what} are {found[what]}, not {manifest[what]}; use another backup.")
+    # A later Sextant may look closer; only what would have been said at the time can be held against the backup.
+    worse = sorted(set(found["flaws"]) - set(manifest["flaws"]))
+    if worse and manifest["version"] == __version__:
+        raise BackupDamaged(f"{path.name}: {worse[0]}; use another backup.")
+    return manifest
+
+
+def record(warehouse: Warehouse, backup: Backup) -> None:
+    """Append the row of table `backups`."""
+    names = ("backup_id", "bytes", "rows", "sha256", "why", "run_id")
+    row = {name: getattr(backup, name) for name in names}
+    frame = pd.DataFrame([row | {"name": backup.path.name, "made_at": pd.Timestamp(backup.made_at)}])
+    with warehouse.write() as session:
+        session.append("backups", frame)
+
+
+def prune(folder: Path, *, keep: timedelta, now: datetime) -> list[Path]:
+    """Remove backups older than `keep`; the newest LEAST_KEPT that are whole stay however old they are."""
+    removed, whole = [], 0
+    for path in kept(folder):
+        if whole < LEAST_KEPT or made_at(path) > now - keep:
+            whole += whole < LEAST_KEPT and _seal_holds(path)
+            continue
+        path.unlink(missing_ok=True)
+        removed.append(path)
+    return removed
+
+
+def kept(folder: Path) -> list[Path]:
+    """The backups that are in `folder`, newest first by the moment in their names."""
+    found = [path for path in folder.glob(f"*{SUFFIX}") if STAMP.search(path.name)]
+    return sorted(found, key=lambda path: (made_at(path), path.name), reverse=True)
+
+
+def made_at(path: Path) -> datetime:
+    """The moment, aware UTC, that the name of a backup tells. Raises ValueError when it tells none."""
+    stamp = STAMP.search(path.name)
+    if stamp is None:
+        raise ValueError(f"{path.name} is no name of a backup")
+    return datetime.strptime(stamp[1] + "+0000", "%Y%m%dT%H%M%SZ%z")
+
+
+def recorded(path: Path, manifest: dict[str, Any]) -> Backup:
+    """The backup that a manifest tells of, lying at `path`."""
+    return _backup(path, manifest, 0.0)
+
+
+def _backup(path: Path, about: dict[str, Any], waited_s: float) -> Backup:
+    return Backup(
+        backup_id=about["backup_id"],
+        path=path,
+        made_at=datetime.fromisoformat(about["made_at"]),
+        bytes=path.stat().st_size,
+        rows=sum(about["rows"].values()),
+        sha256=digest(path),
+        why=about["why"],
+        run_id=about["run_id"],
+        flaws=tuple(about["flaws"]),
+        waited_s=waited_s,
+    )
+
+
+def _has_room(warehouse: Warehouse, folder: Path) -> None:
+    needed, free = ROOM * warehouse.path.stat().st_size, shutil.disk_usage(folder).free
+    if free < needed:
+        raise DiskFull(
+            f"a backup needs about {needed / 1e6:,.0f} MB in {folder} and {free / 1e6:,.0f} MB are free; "
+            "free some space or set SEXTANT_BACKUPS to a folder on another disk."
+        )
+
+
+def _look(path: Path, models: Path) -> dict[str, Any]:
+    """Schema number, rows a table and what the doctor says of the copy of a warehouse at `path`."""
+    copy = Warehouse(path)
+    copy.settle()
+    with copy.read() as session:
+        rows, current = session.census(), session.migrated()
+        schema = int(session.ask("schema_number").number.iloc[0])
+    # The copy was made in the middle of runs, and nobody works on it.
+    findings = [one for one in examine(copy, models, jobs=[]) if one.check != "interrupted runs"] if current else []
+    return {"schema": schema, "rows": rows, "flaws": sorted(f"{one.check}: {one.flaw}" for one in findings if one.flaw)}
+
+
+def _files(copy: Path, settings: Settings) -> dict[str, Path]:
+    names = Warehouse(copy).ask("backed_up_models").artifact
+    models = {f"{MODELS}/{name}": settings.models / name for name in names}
+    files = {WAREHOUSE: copy, CONFIG: settings.config} | models
+    return {name: path for name, path in files.items() if path.is_file()}
+
+
+def _placed(packed: Path, folder: Path) -> Path:
+    path, number = folder / packed.name, 1
+    while path.exists():
+        number += 1
+        path = folder / f"{packed.name.removesuffix(SUFFIX)}-{number}{SUFFIX}"
+    os.replace(packed, path)
+    flush(folder)
+    return path
+
+
+def flush(folder: Path) -> None:
+    """Have the disk remember the names in `folder`."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _seal_holds(path: Path) -> bool:
+    try:
+        opened(path)
+    except BackupDamaged:
+        return False
+    return True

@@ -1,0 +1,39 @@
+"""Issues, terms and runs -> the hours for which nothing was issued in time, each with its reason."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from pipeline.warehouse import Session
+
+HOUR = timedelta(hours=1)
+MOST_OF_AN_HOUR_MIN = 30
+
+
+def current_origin(now: datetime) -> datetime:
+    """The origin (aware UTC) whose issue is in time at `now`: the hour that ended last."""
+    return now.replace(minute=0, second=0, microsecond=0) - HOUR
+
+
+def missed(session: Session, target: str, *, due: datetime, now: datetime) -> pd.DataFrame:
+    """Columns target, origin, reason: hours of a target before `due`, since its first live issue, that have none.
+
+    Those noted already are left out; an hour that is replayed later stays noted.
+    """
+    origins = session.ask("unissued_origins", target=target, due=due)
+    if origins.empty:
+        return pd.DataFrame({"target": [], "origin": [], "reason": []})
+    found = session.ask("missed_reasons", batch=origins, now=now)
+    reasons = [_reason(row) for row in found.to_dict("records")]
+    return pd.DataFrame({"target": target, "origin": found["origin"], "reason": reasons})
+
+
+def _reason(row: dict[Any, Any]) -> str:
+    if row["gap_min"] >= MOST_OF_AN_HOUR_MIN:
+        return f"no scheduler from {row['gap_from']:%d %b %H:%M}Z to {row['gap_to']:%d %b %H:%M}Z"
+    if isinstance(row["failed_job"], str):
+        return f"{row['failed_job']} failed: {row['error']}"
+    if row["n_runs"]:
+        return "no run in time"
+    return "no job ran in that hour; the clock was set forward or the machine slept"

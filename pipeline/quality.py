@@ -1,0 +1,98 @@
+"""Session + market -> one row a series and local day: what should be there, what is, and what looks wrong."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from pipeline.freshness import DAY_GRACE, GRACE, due_slot
+from pipeline.markets import Event, Market, Series
+from pipeline.warehouse import Session
+
+PAST = timedelta(weeks=8)
+"""How much before a day's week says how far a value of an hour usually lies from its neighbours."""
+LEAST_DAYS = 21
+"""Fewer days of that say nothing; jumps are then not judged."""
+MARGIN = timedelta(minutes=10)
+"""Clocks may step back by this much without a day being forgotten."""
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+NEVER_MIN = 1e9
+
+
+def days(session: Session, market: Market, series: Series, now: datetime) -> pd.DataFrame:
+    """Rows of table `quality` but for `checked_at` and `run_id`, for each local day whose facts may have changed
+    since the last check; at the first check every day since the series begins.
+    """
+    last = session.ask("quality_checked", series=series.id).iloc[0]
+    first = pd.isna(last.checked_at)
+    touched = session.ask(
+        "touched_days",
+        series=series.id,
+        zone=market.zone,
+        since=BEGINNING if first else last.checked_at.to_pydatetime() - MARGIN,
+        # The day before was last looked at when its last values were not due yet.
+        recent=BEGINNING if first else last.day_start.to_pydatetime() - timedelta(days=1),
+        now=now,
+    )
+    return examine(session, market, series, touched, now)
+
+
+def examine(session: Session, market: Market, series: Series, batch: pd.DataFrame, now: datetime) -> pd.DataFrame:
+    """Judge the days of `batch` (day_start, day_end, week_start; UTC) as they look at `now`."""
+    measured = series.kind == "measured"
+    found = session.ask(
+        "quality_days",
+        batch=batch,
+        series=series.id,
+        zone=market.zone,
+        cadence=series.cadence,
+        due_before=due_slot(series, market.zone, now - (GRACE if measured else DAY_GRACE)) + series.cadence,
+        past=PAST,
+        least=LEAST_DAYS * max(1, timedelta(hours=1) // series.cadence),
+        judged=measured,
+        jump=series.jump,
+        resting=series.minimum <= 0,
+        flat_min=NEVER_MIN if series.flat is None else series.flat / timedelta(minutes=1),
+        **_bounds(market.events),
+    )
+    return found.assign(series=series.id)
+
+
+def work(session: Session, markets: dict[str, Market], now: datetime, *, every: timedelta) -> bool:
+    """Whether a source was asked, or a day began, since the last check, which is `every` ago at least."""
+    return any(_waits(session, one, series, now, every) for one in markets.values() for series in one.series)
+
+
+def _waits(session: Session, market: Market, series: Series, now: datetime, every: timedelta) -> bool:
+    row = session.ask("quality_checked", series=series.id).iloc[0]
+    if pd.isna(row.asked_at):
+        return False
+    # A clock that was put back makes the last check lie ahead.
+    if pd.isna(row.checked_at) or row.checked_at > now:
+        return True
+    new = row.asked_at >= row.checked_at or now - row.day_start >= timedelta(days=1)
+    return bool(new) and now - row.checked_at >= every
+
+
+def gaps(session: Session, market: Market, now: datetime, *, span: timedelta = timedelta(days=7)) -> pd.DataFrame:
+    """Runs of missing values of the last `span`, before each series' newest value, outside declared events.
+
+    Columns series, start_at, end_at (half-open, UTC), slots, tries (answers that did not fill it), asked_at,
+    outcome and message of the last answer (None when it was never asked for). What is missing at the end is
+    staleness, not a gap.
+    """
+    found = [_gaps(session, market, series, now, span) for series in market.series]
+    return pd.concat(found, ignore_index=True)
+
+
+def _gaps(session: Session, market: Market, series: Series, now: datetime, span: timedelta) -> pd.DataFrame:
+    row = session.ask("newest_point", series=series.id).iloc[0]
+    start = now if pd.isna(row.oldest) else max(row.oldest, pd.Timestamp(now - span).ceil(series.cadence))
+    end = now if pd.isna(row.newest) else min(row.newest, pd.Timestamp(now).floor(series.cadence))
+    return session.ask(
+        "gap_windows", series=series.id, start=start, end=end, cadence=series.cadence, **_bounds(market.events)
+    )
+
+
+def _bounds(events: tuple[Event, ...]) -> dict[str, Any]:
+    return {"firsts": tuple(one.first for one in events), "lasts": tuple(one.last for one in events)}

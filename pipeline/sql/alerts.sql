@@ -1,0 +1,24 @@
+-- name: alert_states
+-- One row a rule and subject that ever fired: how many flips there are, which events were told, the open alert if any.
+WITH told AS (
+    SELECT rule, subject, count(*) AS n,
+           coalesce(list(evidence ->> 'event') FILTER (evidence ->> 'event' IS NOT NULL), []) AS events
+    FROM alert_flips GROUP BY rule, subject)
+SELECT t.rule, t.subject, t.n, t.events, a.alert_id, a.severity, a.since, a.evidence ->> 'event' AS event
+FROM told t LEFT JOIN (SELECT * FROM alerts WHERE resolved_at IS NULL) a USING (rule, subject)
+ORDER BY t.rule, t.subject;
+
+-- name: maintenance_windows
+-- Windows that end after $since.
+SELECT rule, subject, first_at, last_at, reason FROM maintenance WHERE last_at > $since ORDER BY first_at, window_id;
+
+-- name: alert_by_id
+SELECT rule, subject, resolved_at, act, actor, act_reason, until, acted_at,
+       (SELECT arg_max(act_id, acted_at) FROM alert_acts WHERE alert_id = $alert_id) AS act_id
+FROM alerts WHERE alert_id = $alert_id;
+
+-- name: unacknowledged
+-- Open alerts that nobody took, and from when their time runs: a snooze holds until it is over, waking starts anew.
+SELECT alert_id, rule, subject, CASE act WHEN 'snooze' THEN until WHEN 'wake' THEN acted_at ELSE flipped_at END AS waits_from
+FROM alerts WHERE resolved_at IS NULL AND act IS DISTINCT FROM 'acknowledge'
+ORDER BY flipped_at, alert_id;

@@ -1,0 +1,85 @@
+-- name: failing_jobs
+-- Jobs, and targets of one, whose runs since $since failed with no good one after: how often, since when, the newest
+-- failure, and whether another try waits or runs. A good run for all targets counts for each.
+WITH runs AS (
+    SELECT *, coalesce(args ->> 'target', '') AS target FROM job_runs WHERE queued_at >= $since),
+good AS (
+    SELECT job, target, max(ended_at) AS good_at FROM runs WHERE state IN ('succeeded', 'skipped') GROUP BY ALL)
+SELECT r.job, r.target, count(*) AS n, min(r.ended_at) AS failed_from, arg_max(r.run_id, r.ended_at) AS run_id,
+       arg_max(coalesce(r.failure, ''), r.ended_at) AS failure, arg_max(r.error, r.ended_at) AS error,
+       EXISTS (FROM runs o WHERE o.job = r.job AND o.target = r.target AND o.state IN ('queued', 'running')) AS again
+FROM runs r
+WHERE r.state = 'failed' AND NOT EXISTS (
+    FROM good g WHERE g.job = r.job AND g.target IN ('', r.target) AND g.good_at >= r.ended_at)
+GROUP BY r.job, r.target ORDER BY r.job, r.target;
+
+-- name: passed_slots
+-- Jobs whose next slot was due before $before, without a run for it.
+SELECT s.job, s.next_at FROM schedule s
+WHERE s.next_at < $before AND NOT EXISTS (FROM job_runs r WHERE r.job = s.job AND r.slot_at = s.next_at)
+ORDER BY s.job;
+
+-- name: newest_starts
+-- When each job last asked for, began or ended something, and when it last ended well.
+SELECT job, max(greatest(queued_at, coalesce(started_at, queued_at), coalesce(ended_at, queued_at))) AS moved_at,
+       max(ended_at) FILTER (state IN ('succeeded', 'skipped')) AS good_at,
+       bool_or(state IN ('queued', 'running')) AS open
+FROM job_runs WHERE state <> 'missed' GROUP BY job;
+
+-- name: missed_stretches
+-- Unbroken stretches of hours without an issue that were noted since $since, and the newest hour issued live.
+WITH numbered AS (
+    SELECT *, origin - row_number() OVER (PARTITION BY target ORDER BY origin) * INTERVAL 1 HOUR AS stretch
+    FROM missed_issues)
+SELECT m.target, min(m.origin) AS first_origin, max(m.origin) AS last_origin, count(*) AS n,
+       min(m.noted_at) AS noted_at, arg_max(m.reason, m.origin) AS reason,
+       (SELECT max(p.origin) FROM predictions p
+        WHERE p.target = m.target AND p.issuer = 'sextant' AND p.mode = 'live') AS issued
+FROM numbered m GROUP BY m.target, m.stretch HAVING max(m.noted_at) >= $since
+ORDER BY m.target, first_origin;
+
+-- name: recent_scores
+-- How what was issued from $since to $until did, fallbacks included: MAE, MAPE in percent, and the share of actuals
+-- within the 80 % band where one was given; hours of declared events do not count.
+WITH events AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last)
+SELECT count(*) AS n, avg(abs(error)) AS mae, 100 * avg(abs(error / nullif(actual, 0))) AS mape,
+       count(in_band) FILTER (status IN ('ok', 'reduced')) AS n_band,
+       100 * avg(in_band::DOUBLE) FILTER (status IN ('ok', 'reduced')) AS inside
+FROM accuracy_latest
+WHERE target = $target AND issuer = 'sextant' AND origin >= $since AND origin < $until
+  AND NOT EXISTS (SELECT 1 FROM events e WHERE valid_at + INTERVAL 1 HOUR > e.first AND valid_at < e.last);
+
+-- name: newest_drift
+-- What drifted in the newest check of a target, worst first, of how many.
+WITH newest AS (
+    SELECT * FROM drift WHERE target = $target
+      AND run_id = (SELECT arg_max(run_id, checked_at) FROM drift WHERE target = $target))
+SELECT kind, subject, effect, checked_at, (SELECT count(*) FROM newest) AS n_watched FROM newest
+WHERE drifted ORDER BY effect DESC NULLS LAST, kind, subject;
+
+-- name: terms
+-- Who led the schedule since $since, oldest first, and the term before.
+SELECT term_id, host, pid, started_at, heartbeat_at, ended_at, reason FROM scheduler_terms
+WHERE heartbeat_at >= $since OR started_at = (SELECT max(started_at) FROM scheduler_terms WHERE heartbeat_at < $since)
+ORDER BY started_at, term_id;
+
+-- name: failing_channels
+-- Channels whose newest attempts failed: how many in a row, since when, why the last one did, and whether some
+-- message was given up.
+WITH attempts AS (
+    SELECT channel, message_key, attempt, max(coalesce(ended_at, started_at)) AS tried_at, max(error) AS error,
+           bool_and(state = 'failed') AS failed, bool_or(again_at IS NULL) AS given_up
+    FROM notifications WHERE state <> 'sending' GROUP BY channel, message_key, attempt),
+sent AS (SELECT channel, max(tried_at) AS sent_at FROM attempts WHERE NOT failed GROUP BY channel)
+SELECT a.channel, count(*) AS n, min(a.tried_at) AS failing_from, arg_max(a.error, a.tried_at) AS error,
+       bool_or(a.given_up) AS given_up
+FROM attempts a LEFT JOIN sent s USING (channel)
+WHERE a.failed AND (s.sent_at IS NULL OR a.tried_at > s.sent_at)
+GROUP BY a.channel ORDER BY a.channel;
+
+-- name: newest_backups
+-- The backups, newest first, and when this warehouse began.
+SELECT name, made_at, bytes FROM backups ORDER BY made_at DESC, backup_id LIMIT 10;
+
+-- name: warehouse_began
+SELECT min(applied_at) AS began_at FROM schema_migrations;

@@ -1,0 +1,60 @@
+-- name: timetable
+-- The schedule as the last leader left it, one row a job.
+SELECT * FROM schedule ORDER BY job;
+
+-- name: open_terms
+-- Terms nobody has ended, the newest first.
+SELECT * FROM scheduler_terms WHERE ended_at IS NULL ORDER BY started_at DESC, term_id;
+
+-- name: term_before
+-- The newest term that has ended, if any.
+SELECT * FROM scheduler_terms WHERE ended_at IS NOT NULL ORDER BY ended_at DESC, term_id LIMIT 1;
+
+-- name: fed_since
+-- Whether $job never ran to a good end, or one of $feeders may have written something since its last good run began.
+WITH last AS (
+    SELECT max(started_at) AS started_at FROM job_runs
+    WHERE job = $job AND state IN ('succeeded', 'skipped') AND started_at <= $now)
+SELECT last.started_at IS NULL OR EXISTS (
+    FROM job_runs r WHERE list_contains($feeders, r.job) AND r.started_at <= $now AND coalesce(r.rows_out, 1) > 0
+      AND coalesce(r.ended_at >= last.started_at, true)) AS fed
+FROM last;
+
+-- name: pending_origins
+-- How many origins have features of the sets $feature_sets and no issue yet: replayed ones, and live ones still in time.
+SELECT count(DISTINCT (f.target, f.origin)) AS n FROM features f
+ANTI JOIN (SELECT target, origin FROM predictions WHERE issuer = 'sextant') p USING (target, origin)
+WHERE list_contains($targets, f.target) AND list_contains($feature_sets, f.feature_set)
+  AND f.as_of <= $now AND (f.mode = 'replay' OR f.origin >= $current);
+
+-- name: unissued_origins
+-- Hours since the first live issue of a target and before $due for which nothing was issued live, not noted yet.
+WITH first AS (
+    SELECT min(origin) AS origin FROM predictions WHERE target = $target AND issuer = 'sextant' AND mode = 'live')
+SELECT h.origin
+FROM (SELECT unnest(generate_series(origin, $due - INTERVAL 1 HOUR, INTERVAL 1 HOUR)) AS origin FROM first) h
+ANTI JOIN (SELECT origin FROM predictions WHERE target = $target AND issuer = 'sextant' AND mode = 'live') p USING (origin)
+ANTI JOIN (SELECT origin FROM missed_issues WHERE target = $target) m USING (origin)
+ORDER BY h.origin;
+
+-- name: missed_reasons
+-- What is known about the hour in which each origin of `batch` was to be issued: the longest time in it without a
+-- scheduler, the newest failed run of the jobs an issue needs, and how many runs of those there were.
+WITH hours AS (SELECT origin, origin + INTERVAL 1 HOUR AS first, origin + INTERVAL 2 HOUR AS last FROM batch),
+terms AS (
+    SELECT max(coalesce(ended_at, heartbeat_at)) OVER (ORDER BY started_at, term_id) AS gap_from,
+           coalesce(lead(started_at) OVER (ORDER BY started_at, term_id), $now) AS gap_to
+    FROM scheduler_terms),
+gaps AS (
+    SELECT h.origin, t.gap_from, t.gap_to, epoch(least(h.last, t.gap_to) - greatest(h.first, t.gap_from)) / 60 AS gap_min
+    FROM hours h JOIN terms t ON t.gap_from < h.last AND t.gap_to > h.first AND t.gap_to > t.gap_from + INTERVAL 1 MINUTE
+    QUALIFY row_number() OVER (PARTITION BY h.origin ORDER BY gap_min DESC, t.gap_from) = 1),
+runs AS (
+    SELECT h.origin, count(*) AS n_runs,
+           arg_max(r.job, r.ended_at) FILTER (r.state = 'failed') AS failed_job,
+           arg_max(r.error, r.ended_at) FILTER (r.state = 'failed') AS error
+    FROM hours h JOIN job_runs r ON r.started_at >= h.first AND r.started_at < h.last
+    WHERE r.job IN ('ingest', 'actuals', 'features', 'forecast') GROUP BY h.origin)
+SELECT h.origin, g.gap_from, g.gap_to, coalesce(g.gap_min, 0) AS gap_min,
+       coalesce(r.n_runs, 0) AS n_runs, r.failed_job, r.error
+FROM hours h LEFT JOIN gaps g USING (origin) LEFT JOIN runs r USING (origin) ORDER BY h.origin;
