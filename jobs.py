@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
         return int(options.command(desk, options))
     except SextantError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UnknownJob) else 1
+        return 2 if isinstance(error, UnknownJob) else int(options.refused)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130
@@ -40,7 +40,7 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for one in _commands(words):
         command = commands.add_parser(one.name, help=one.words, description=one.words)
-        command.set_defaults(command=one.run, by="cli")
+        command.set_defaults(command=one.run, by="cli", refused=one.refused)
         one.arguments(command)
     return parser
 

@@ -106,7 +106,7 @@ def read_pages(design: str, path: Path, seed: int, start: float, seconds: float,
     """
     house, rng, met = DESIGNS[design](path), random.Random(seed), Met()
     with house.read() as session:
-        session.ask("page_freshness", target=TARGET)  # what a process does once is not measured
+        session.ask("page_freshness", target=TARGET, due=NOW)  # what a process does once is not measured
     _until(start + rng.uniform(0, pause_s))
     while time.time() < start + seconds:
         for query, params in PAGES[rng.choices(list(OFTEN), list(OFTEN.values()))[0]]:

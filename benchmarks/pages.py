@@ -12,18 +12,19 @@ OFTEN = {"forecasts": 3, "accuracy": 1, "jobs": 1, "data": 1}
 def questions(target: str, series: Iterable[str], now: datetime, zone: str) -> dict[str, list[Question]]:
     """The named queries of each page in OFTEN with their parameters, at `now` (aware UTC)."""
     about = {"target": target}
+    newest = about | {"due": now - timedelta(hours=1)}
     month = {"since": now - timedelta(days=30), "until": now}
     scored = month | about | {"firsts": (), "lasts": ()}
     return {
         "forecasts": [
-            ("page_freshness", about),
-            ("page_issue", about),
-            ("page_fan", about | {"since": now - timedelta(hours=18)}),
+            ("page_freshness", newest),
+            ("page_issue", newest),
+            ("page_fan", newest | {"since": now - timedelta(hours=18)}),
             ("page_accuracy", scored),
             ("page_issues", month | about),
         ],
         "accuracy": [
-            ("page_freshness", about),
+            ("page_freshness", newest),
             ("page_accuracy", scored),
             ("page_errors", scored),
             ("page_accuracy_by_day", scored | {"zone": zone}),
@@ -33,5 +34,8 @@ def questions(target: str, series: Iterable[str], now: datetime, zone: str) -> d
             ("page_going", {}),
             ("page_runs", {"job": "all", "n": 200}),
         ],
-        "data": [("freshness", {"series": tuple(series)}), ("page_open_alerts", {})],
+        "data": [
+            ("freshness", {"series": tuple(series), "behind": tuple(timedelta(minutes=15) for _ in series)}),
+            ("page_open_alerts", {}),
+        ],
     }

@@ -4,7 +4,7 @@ Scheduler, jobs, dashboard and eight viewers are real processes; the provider an
 servers on this machine. The driver moves the clock from hour to hour, injects every fault, kills processes at random
 moments, fills the disk and steps the clock, and keeps a ledger of it all outside the warehouse.
 
-    python -m benchmarks.soak [--quick] [--hours N] [--seed N] [--only KINDS] [--keep FOLDER]
+    python -m benchmarks.soak [--quick] [--hours N] [--kills N] [--seed N] [--only KINDS] [--keep FOLDER]
 """
 
 import argparse
@@ -60,9 +60,8 @@ class Driver:
         with tqdm(total=hours, desc="  hours", mininterval=5, leave=False) as bar:
             step = 0
             while step + skipped < hours:
-                trouble = next(
-                    (one for one in self.troubles if one.first <= step + skipped <= one.first + one.steps), None
-                )
+                at = step + skipped
+                trouble = next((one for one in self.troubles if one.first <= at <= one.last), None)
                 leap = self._before(trouble, step + skipped)
                 skipped += leap
                 self._step(START + timedelta(hours=step + skipped), step + skipped, trouble)
@@ -74,7 +73,7 @@ class Driver:
         if trouble is None:
             return 0
         number, kind = step - trouble.first, trouble.kind
-        if number == trouble.steps:
+        if step == trouble.last:
             kind.end(self.world)
             self.ledger.note("end", self.world.now, trouble=kind.name)
             return 0
@@ -84,14 +83,14 @@ class Driver:
         return kind.skipped if number == 0 else 0
 
     def _step(self, moment: datetime, step: int, trouble: Trouble | None) -> None:
-        down = trouble is not None and trouble.kind.down and step - trouble.first < trouble.steps
+        down = trouble is not None and trouble.kind.down and step < trouble.last
         if down and self.world.up is not None:
             self._stop()
         self.world.at(moment)
         if down:
             return
         kills = self.kills.get(step, 0)
-        here = trouble is not None and step - trouble.first < trouble.steps
+        here = trouble is not None and step < trouble.last
         self.patience_s = trouble.kind.patience_s if trouble is not None and here else LONGEST_STEP_S
         self._look(moment, kills)
         if kills:
@@ -190,7 +189,7 @@ def viewers(world: World, count: int) -> Iterator[None]:
             one.wait()
 
 
-def rehearse(folder: Path, hours: int, seed: int, only: list[str] | None = None) -> Verdict:
+def rehearse(folder: Path, hours: int, seed: int, *, kills: int, only: list[str] | None = None) -> Verdict:
     """One rehearsal in `folder`, and what there is to say about it."""
     rng = Random(seed)
     began = time.monotonic()
@@ -199,7 +198,6 @@ def rehearse(folder: Path, hours: int, seed: int, only: list[str] | None = None)
         ledger = Ledger(folder / "ledger.jsonl")
         ledger.look(world)
         troubles = plan(hours, rng, full_disk=world.full_disk, only=only)
-        kills = max(LEAST_KILLS, round(hours * KILLS_AN_HOUR))
         free = list(range(1, hours - 1))
         when = rng.choices(free, k=kills)
         driver = Driver(world, ledger, rng, troubles, {step: when.count(step) for step in set(when)})
@@ -217,15 +215,17 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_HOURS} hours and {LEAST_KILLS} kills")
     parser.add_argument("--hours", type=int, help=f"how long, default {HOURS}")
+    parser.add_argument("--kills", type=int, help="how many processes die, default one in three hours")
     parser.add_argument("--seed", type=int, default=20261121)
     parser.add_argument("--only", type=lambda t: t.split(","), help="kinds of trouble by comma; default all")
     parser.add_argument("--keep", type=Path, help="an empty folder for all of it, to look at afterwards")
     options = parser.parse_args()
     hours = options.hours or (QUICK_HOURS if options.quick else HOURS)
+    kills = options.kills or max(LEAST_KILLS, round(hours * KILLS_AN_HOUR))
     with tempfile.TemporaryDirectory() as name:
         folder = (options.keep or Path(name)).resolve()
         folder.mkdir(parents=True, exist_ok=True)
-        verdict = rehearse(folder, hours, options.seed, options.only)
+        verdict = rehearse(folder, hours, options.seed, kills=kills, only=options.only)
     text = results.markdown([["", "found", "target"], *verdict.table()])
     print(f"{text}\n" + "\n".join(verdict.details()))
     if hours >= HOURS and not options.only:

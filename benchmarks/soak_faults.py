@@ -50,6 +50,11 @@ class Trouble:
     steps: int
 
     @property
+    def last(self) -> int:
+        """The step before which it ends."""
+        return self.first + self.steps + self.kind.skipped
+
+    @property
     def due(self) -> list[Alert]:
         """The alerts it lasts long enough for."""
         return [alert for alert, least in self.kind.must.items() if self.steps >= least]

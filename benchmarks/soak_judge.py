@@ -101,7 +101,7 @@ def _spans(ledger: Ledger, troubles: list[Trouble], now: datetime) -> list[Span]
     found, begun = [], [(n, entry) for n, entry in enumerate(ledger.entries) if entry["what"] == "begin"]
     for (n, entry), trouble in zip(begun, troubles, strict=False):
         last = next((at for (name, m), at in ends.items() if name == entry["trouble"] and m > n), now)
-        found.append(Span(trouble, entry["at"], last + trouble.kind.skipped * HOUR))
+        found.append(Span(trouble, entry["at"], last))
     return found
 
 

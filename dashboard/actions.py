@@ -46,18 +46,23 @@ class User:
 
     def may(self, action: str) -> bool:
         """Whether the role reaches what `action` needs."""
-        return ROLES.index(self.role) >= ROLES.index(NEEDS[action])
+        return self.reaches(NEEDS[action])
+
+    def reaches(self, role: str) -> bool:
+        """Whether the own role is `role` or above it."""
+        return ROLES.index(self.role) >= ROLES.index(role)
 
 
 @dataclass(frozen=True)
 class Act:
-    """One attempt as the audit log shows it."""
+    """One attempt as the audit log shows it; `needs` is the role where it takes another than NEEDS tells."""
 
     user: User
     action: str
     subject: str
     reason: str
     detail: Mapping[str, Any]
+    needs: str = ""
 
 
 def current_user(address: str | None) -> User:
@@ -139,16 +144,23 @@ def cancel(desk: Desk, *, user: User, run_id: str, reason: str, now: datetime) -
 
 
 def retry(desk: Desk, *, user: User, run_id: str, reason: str, now: datetime) -> str:
-    """Queue a failed run's job again with the same arguments; returns the run id. Raises Denied, JobError, Busy."""
-    act = Act(user, "retry", run_id, reason.strip(), {})
+    """Queue a failed run's job again with the same arguments; returns the run id. It takes the role that asking for
+    such a run took. Raises Denied, JobError, NoWarehouse, Busy."""
+    found = desk.warehouse.ask("run_by_id", run_id=run_id)
+    needs = "" if found.empty else retry_needs(found["args"].iloc[0])
+    act = Act(user, "retry", run_id, reason.strip(), {}, needs)
     with _audited(desk, act, now) as note:
-        found = desk.warehouse.ask("run_by_id", run_id=run_id)
         if found.empty or found["state"].iloc[0] not in AGAIN:
             raise JobError(f"run {run_id} is none that failed or was missed; look at the page again.")
         args, why = json.loads(found["args"].iloc[0]), f"retry of {run_id}: {act.reason}"
         again = runs.request(desk.warehouse, found["job"].iloc[0], by=user.name, reason=why, args=args, now=now)
         note["run_id"] = again
     return again
+
+
+def retry_needs(args: str) -> str:
+    """The role it takes to run again what had these arguments (JSON)."""
+    return NEEDS["reissue" if "reissue" in json.loads(args) else "retry"]
 
 
 def backfill(
@@ -222,8 +234,8 @@ def _audited(desk: Desk, act: Act, now: datetime) -> Iterator[dict[str, Any]]:
 def _refuse_unless_allowed(desk: Desk, act: Act, now: datetime) -> None:
     if not desk.exists():
         raise NoWarehouse("there is no warehouse yet; run `python jobs.py demo` first.")
-    needed = NEEDS[act.action]
-    if not act.user.may(act.action):
+    needed = act.needs or NEEDS[act.action]
+    if not act.user.reaches(needed):
         why = f"{act.action.replace('_', ' ')} needs the role {needed}; {act.user.name} is {act.user.role}."
     elif not act.reason:
         why = f"{act.action.replace('_', ' ')} needs a reason; say why."

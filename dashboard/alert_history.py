@@ -111,7 +111,7 @@ def deliveries(frame: Frame, *, since: datetime) -> None:
         "kind": st.column_config.TextColumn("Told that it"),
         "what": st.column_config.TextColumn("Alert", width="medium"),
         "attempt": st.column_config.NumberColumn("Attempt", format="%d", width=76),
-        "took": st.column_config.TextColumn("Took", alignment="right", width=76),
+        "took": st.column_config.TextColumn("Took", alignment="right", width=104),
         "error": st.column_config.TextColumn("Error", width="large"),
     }
     ui.table(table, columns, colours=frame.palette, states=("state",), rows=8, alt="Attempts to deliver alerts")
@@ -120,10 +120,12 @@ def deliveries(frame: Frame, *, since: datetime) -> None:
 def _channel(frame: Frame, row: Any) -> str:
     failed = f", {formats.count(row.n_failed, 'attempt')} failed" if row.n_failed else ""
     newest = (
-        "" if row.state == "sent" else f". **The newest attempt is {row.state}**: {word(row.error) or 'no answer yet'}"
+        ""
+        if row.state == "sent"
+        else f". **The newest attempt is {row.state}**: {formats.plain(word(row.error) or 'no answer yet')}"
     )
     last = f", the last {formats.age(row.sent_at, frame.now)}" if moment(row.sent_at) else ""
-    return f"**{row.channel}**: {formats.count(row.n_sent, 'message')} sent{last}{failed}{newest}"
+    return f"**{formats.plain(row.channel)}**: {formats.count(row.n_sent, 'message')} sent{last}{failed}{newest}"
 
 
 def maintenance(frame: Frame, *, since: datetime) -> None:

@@ -13,6 +13,7 @@ from pipeline.machine import Projection, project
 
 MIB, GIB = 1024.0**2, 1024.0**3
 LOOK_BACK, RECENT = timedelta(days=90), timedelta(days=7)
+TOTAL = "all three"
 STORED = {"warehouse_bytes": "warehouse", "backups_bytes": "backups", "models_bytes": "models"}
 
 
@@ -21,43 +22,46 @@ def show(frame: Frame) -> None:
     midnight = this_hour(frame.now).replace(hour=0)
     since = midnight - LOOK_BACK
     st.subheader("Capacity, 90 days", anchor=False)
-    sizes = frame.ask("page_capacity", since=since)
+    sizes, stored = frame.ask("page_capacity", since=since), frame.ask("page_stored", since=since)
     costs = frame.ask("page_daily_costs", since=since, until=midnight)
     if sizes.empty and costs.empty:
         ui.empty("Nothing was measured yet", "The tidy job measures sizes every night.", icon=":material/database:")
         return
     left, middle, right = st.columns(3, gap="medium")
     with left, ui.panel():
-        _storage(frame, sizes)
+        _storage(frame, sizes, stored)
     with middle, ui.panel():
         _trend(frame, costs, "minutes", "Run time a day, minutes", "minutes a day")
     with right, ui.panel():
         _trend(frame, costs, "peak_mb", "Largest memory of a run, MB", "MB")
     with ui.panel():
         _costs(frame, since)
+    with ui.panel():
+        _tables(frame, since)
 
 
-def _storage(frame: Frame, sizes: pd.DataFrame) -> None:
-    st.markdown("**Storage, MiB**")
-    if sizes.empty:
+def _storage(frame: Frame, sizes: pd.DataFrame, stored: pd.DataFrame) -> None:
+    """The sum of what shares the disk is what uses it up, so the sum is projected."""
+    st.markdown("**Stored, with backups, MiB**")
+    if stored.empty:
         st.caption("Sizes are measured every night by the tidy job; there is no measurement yet.")
         return
     by = {what: sizes.loc[sizes["what"] == what, ["measured_at", "value"]].reset_index(drop=True) for what in
-          (*STORED, "disk_free_bytes", "disk_total_bytes")}  # fmt: skip
-    lines = {name: by[what].assign(value=by[what]["value"] / MIB) for what, name in STORED.items() if len(by[what])}
+          (*STORED, "disk_free_bytes")}  # fmt: skip
+    total = stored.assign(value=stored["value"] / MIB)
+    lines = {TOTAL: total} | {name: by[what].assign(value=by[what]["value"] / MIB) for what, name in STORED.items()}
     free = float(by["disk_free_bytes"]["value"].iloc[-1]) if len(by["disk_free_bytes"]) else None
     room = None if free is None else free / MIB
-    projected = project(next(iter(lines.values())), room=room) if lines else None
-    if lines:
-        figure = ops_charts.growth(lines, palette=frame.palette, zone=frame.zone, projected=projected)
-        ui.draw(figure, key="storage", alt="Size of warehouse, backups and models over time")
+    projected = project(total, room=room)
+    figure = ops_charts.growth(lines, palette=frame.palette, zone=frame.zone, projected=projected)
+    ui.draw(figure, key="storage", alt="Size of warehouse, backups and models, each and together, over time")
     words = [f"Free: {formats.number(free / GIB, 1)} GiB"] if free is not None else []
     if projected is None:
         st.caption(". ".join([*words, "Too few measurements for a projection."]))
         return
     left = projected.days_left
     full = "" if left is None else f"; full in {_days(left)}" if left < 3650 else "; room for more than ten years"
-    grows = f"The warehouse grows by {formats.number(projected.per_day, 1)} MiB a day ({_basis(projected)}){full}"
+    grows = f"Together they grow by {formats.number(projected.per_day, 1)} MiB a day ({_basis(projected)}){full}"
     st.caption(". ".join([*words, grows]) + ".")
 
 
@@ -109,6 +113,29 @@ def _costs(frame: Frame, since: Any) -> None:
     newest = data.moment(frame.ask("page_capacity", since=since)["measured_at"].max())
     measured = f" Sizes measured {formats.age(newest, frame.now)}." if newest else ""
     st.caption(f"Runs that succeeded; usual is the median.{measured}")
+
+
+def _tables(frame: Frame, since: Any) -> None:
+    """Rows of each table at the newest measurement, most first."""
+    rows = frame.ask("page_row_counts", since=since)
+    if rows.empty:
+        return
+    newest = rows["measured_at"].max()
+    shown = []
+    for name, counts in rows.groupby("name"):
+        last, projected = counts.iloc[-1], project(counts.reset_index(drop=True))
+        if last["measured_at"] == newest and last["value"]:
+            growth = formats.NONE if projected is None else formats.signed(projected.per_day)
+            shown.append({"table": name, "rows": last["value"], "growth": growth})
+    st.markdown("**Rows by table**")
+    columns = {
+        "table": st.column_config.TextColumn("Table"),
+        "rows": st.column_config.NumberColumn("Rows", format="%,d"),
+        "growth": st.column_config.TextColumn("Growth a day", alignment="right", help="The median over 90 days"),
+    }
+    table = pd.DataFrame(shown, columns=list(columns)).sort_values("rows", ascending=False, ignore_index=True)
+    with st.container(width=520):
+        ui.table(table, columns, colours=frame.palette, rows=8, alt="Rows of each table and their growth a day")
 
 
 def _basis(projected: Projection) -> str:

@@ -87,7 +87,7 @@ def _body(frame: Frame) -> None:
         FIELDS[question.action](frame)
     st.text_input("Reason", key="ask_reason", placeholder="Why?", max_chars=300)
     if asked["error"]:
-        st.error(asked["error"], icon=":material/error:")
+        st.error(formats.plain(asked["error"]), icon=":material/error:")
     st.button(question.go, type="primary", key="ask_go", on_click=_go, args=(frame,))
 
 

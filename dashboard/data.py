@@ -92,6 +92,10 @@ class Desk:
         """Whether there is a warehouse file at all."""
         return self.warehouse.path.exists()
 
+    def migrated(self) -> bool:
+        """Whether the warehouse has every table that the pages ask for. Raises as `ask` does."""
+        return self.look(("migrated",), lambda session: session.migrated())
+
     def _keep(self, key: Key, version: Any, answer: Any) -> None:
         with self._mutex:
             self._answers[key] = (version, answer)
@@ -140,7 +144,7 @@ def desk() -> Desk:
 
 def freshness(source: Desk, target: Target, now: datetime) -> Freshness:
     """Read off the data themselves, so an empty table is never green."""
-    row = source.ask("page_freshness", target=target.id).iloc[0]
+    row = source.ask("page_freshness", target=target.id, due=due_origin(now)).iloc[0]
     origin, newest = moment(row.origin), moment(row.newest_actual)
     return Freshness(
         issued_at=moment(row.made_at),
@@ -180,6 +184,10 @@ def this_hour(now: datetime) -> datetime:
     return now.replace(minute=0, second=0, microsecond=0)
 
 
+def due_origin(now: datetime) -> datetime:
+    """The newest origin that can be issued at `now`; what lies beyond was made by a clock that was ahead."""
+    return this_hour(now) - timedelta(hours=1)
+
+
 def _missing(newest: datetime | None, now: datetime) -> int:
-    due = this_hour(now) - timedelta(hours=1)
-    return 0 if newest is None else max(0, round((due - newest) / timedelta(hours=1)))
+    return 0 if newest is None else max(0, round((due_origin(now) - newest) / timedelta(hours=1)))

@@ -25,9 +25,9 @@ VERDICTS = {
 def show(frame: Frame, market: Market) -> None:
     """The table of today and the seven days before, and the calendar."""
     names = {series.id: series.title for series in market.series}
-    rows = frame.ask("page_quality")
-    rows = rows[rows["series"].isin(names)]
     with ui.panel("Quality, today and 7 days", "What the quality job found on the market's local days"):
+        rows = frame.ask("page_quality")
+        rows = rows[rows["series"].isin(names)]
         if rows.empty:
             ui.empty(
                 "No day was checked yet",
@@ -37,8 +37,8 @@ def show(frame: Frame, market: Market) -> None:
             return
         _table(frame, rows, market)
     since = this_hour(frame.now).replace(hour=0) - CALENDAR
-    days = frame.ask("page_quality_days", since=since, zone=market.zone)
     with ui.panel("Completeness by day, 6 weeks"):
+        days = frame.ask("page_quality_days", since=since, zone=market.zone)
         ui.draw(
             ops_charts.calendar(days, names=names, palette=frame.palette),
             key="calendar", alt="Share of the values that are there, by series and day",

@@ -58,8 +58,9 @@ def panel(frame: Frame) -> None:
         return
     row = rows.iloc[picked]
     with st.container(border=True, gap="xsmall"):
-        st.markdown(f"**{row.version_id}**, {OUTCOMES[row.outcome][2:]} {formats.stamp(row.decided_at, frame.zone)}")
-        st.markdown("\n".join(f"- {line}" for line in words(row, frame.unit)))
+        when = formats.stamp(row.decided_at, frame.zone)
+        st.markdown(f"**{formats.plain(row.version_id)}**, {OUTCOMES[row.outcome][2:]} {when}")
+        st.markdown("\n".join(f"- {formats.plain(line)}" for line in words(row, frame.unit)))
 
 
 def words(row: pd.Series, unit: str) -> list[str]:

@@ -55,10 +55,12 @@ def _roll_back_dialog(frame: Frame) -> None:
 def _change_dialog(frame: Frame, verb: str) -> None:
     asked = _asked()
     wanted, present = asked["version_id"], asked["expected"]
-    instead = f"instead of **{present}**" if present else "instead of the naive fallback"
-    st.markdown(f"Forecasts will come from **{wanted}** {instead}. Its file is verified and tried first.")
+    instead = f"instead of **{formats.plain(present)}**" if present else "instead of the naive fallback"
+    st.markdown(
+        f"Forecasts will come from **{formats.plain(wanted)}** {instead}. Its file is verified and tried first."
+    )
     _compare(frame, asked)
-    st.text_input(f"Type {wanted} to confirm", key="change_typed")
+    st.text_input(f"Type {formats.plain(wanted)} to confirm", key="change_typed")
     st.text_input("Reason", key="change_reason", placeholder="Why?", max_chars=300)
     st.checkbox(
         "Issue again at once",
@@ -79,7 +81,7 @@ def _asked() -> dict[str, Any]:
 
 def _complaint(asked: dict[str, Any]) -> None:
     if asked["error"]:
-        st.error(asked["error"], icon=":material/error:")
+        st.error(formats.plain(asked["error"]), icon=":material/error:")
 
 
 def _compare(frame: Frame, asked: dict[str, Any]) -> None:
@@ -89,7 +91,7 @@ def _compare(frame: Frame, asked: dict[str, Any]) -> None:
             asked["preview"] = _previewed(frame, asked["version_id"])
     found: Preview | str = asked["preview"]
     if isinstance(found, str):
-        st.warning(found, icon=":material/compare:")
+        st.warning(formats.plain(found), icon=":material/compare:")
         return
     st.table(_errors(frame, found.errors), hide_index=True, border="horizontal")
     st.caption(_basis(found.errors))

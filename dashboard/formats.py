@@ -1,5 +1,6 @@
 """Values -> words a reader sees: numbers with separators, signed changes, local times, ages."""
 
+import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,6 +9,12 @@ import pandas as pd
 NONE = "\u2013"
 MINUS = "\u2212"
 BAND = f"P10{NONE}P90"
+JOINER = "\u2060"
+"""Has no width and allows no break: what stands on both sides of it is no longer read as one sign."""
+MEANT = re.compile(r"[\\`*_\[\]<$~|&]|:(?=[:\w])")
+OPENING = re.compile(r"^(\d*)([-+=#.)>])")
+# Web and mail addresses, emoji, icons and arrows are looked for after the backslashes are gone.
+FOUND = re.compile(r":(?=//|material/|[\w+-]+:)|www(?=\.)|@|(?<!\S)[-<>~](?=(?:->|>|-|=)(?!\S))", re.IGNORECASE)
 
 
 def number(value: float | None, digits: int = 0) -> str:
@@ -107,6 +114,20 @@ def span(seconds: float | None) -> str:
 def short(version_id: str) -> str:
     """'demo.load-v3' -> 'v3'."""
     return version_id.rpartition("-")[2]
+
+
+def plain(text: object) -> str:
+    """Text of others (messages, errors, reasons, log lines) as Markdown that shows what was typed and does nothing."""
+    lines = [line.strip() for line in FOUND.sub(rf"\g<0>{JOINER}", str(text)).splitlines()]
+    escaped = [OPENING.sub(r"\1\\\2", MEANT.sub(r"\\\g<0>", line)) for line in lines if line]
+    return "  \n".join(escaped)
+
+
+def code(text: object) -> str:
+    """Text of others between as many backticks as it needs."""
+    words = " ".join(str(text).split())
+    fence = "`" * (1 + max((len(found) for found in re.findall("`+", words)), default=0))
+    return f"{fence} {words} {fence}" if "`" in words else f"{fence}{words}{fence}"
 
 
 def count(n: float, one: str, many: str | None = None) -> str:

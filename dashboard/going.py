@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import confirming, data, formats, ui
 from dashboard.confirming import Question
+from dashboard.formats import code, plain
 from dashboard.ui import Frame
 
 EVERY_S = 2
@@ -33,9 +34,9 @@ def show(frame: Frame, usual: dict[str, float]) -> None:
 
 def _card(frame: Frame, row: Any, usual_s: float | None) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        why = f": {row.reason}" if row.reason else ""
+        why = f": {plain(row.reason)}" if row.reason else ""
         st.markdown(
-            f"**{row.job}** `{row.run_id}` · asked by {row.requested_by} "
+            f"**{plain(row.job)}** {code(row.run_id)} · asked by {plain(row.requested_by)} "
             f"{formats.stamp(row.queued_at, frame.zone)} {frame.clock}{why}",
             width="content",
         )
@@ -59,11 +60,11 @@ def cancel(frame: Frame, row: Any) -> None:
     """The button that asks for the end of an open run."""
     words = "It has not begun and will not." if row.state == "queued" else "Its process is ended; what it wrote stays."
     question = Question(
-        "cancel", "Cancel the run?", f"**{row.job}** `{row.run_id}`\n\n{words}", "Cancel the run",
+        "cancel", "Cancel the run?", f"**{plain(row.job)}** {code(row.run_id)}\n\n{words}", "Cancel the run",
         ":material/cancel:", {"run_id": row.run_id},
     )  # fmt: skip
     off = "" if data.moment(row.cancel_asked_at) is None else "It is being ended."
-    confirming.button(frame, question, key=f"cancel-{row.run_id}", label=f"Cancel {row.job}", off=off)
+    confirming.button(frame, question, key=f"cancel-{row.run_id}", label=f"Cancel {plain(row.job)}", off=off)
 
 
 def _state(frame: Frame, run: pd.Series, usual_s: float | None) -> None:
@@ -77,7 +78,7 @@ def _state(frame: Frame, run: pd.Series, usual_s: float | None) -> None:
     words = f"{ICONS['running']} Running for {formats.span(took)}{_attempt(run)}"
     st.markdown(f"{words}; usual is {formats.span(usual_s)}.{against(took, usual_s)}" if usual_s else f"{words}.")
     if data.moment(run.cancel_asked_at):
-        st.markdown(f":material/cancel: {run.cancel_by} asked for its end: {run.cancel_reason}.")
+        st.markdown(f":material/cancel: {plain(run.cancel_by)} asked for its end: {plain(run.cancel_reason)}.")
     if run.log:
         st.code("\n".join(run.log.splitlines()[-LINES:]), language=None, wrap_lines=True)
 

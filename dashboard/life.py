@@ -42,14 +42,14 @@ def _verdict(frame: Frame, rows: pd.DataFrame) -> None:
     when = f"checked {formats.age(first.checked_at, frame.now)}"
     week = f"the week to {formats.stamp(first.window_end, frame.zone)} {frame.clock}"
     if drifted.empty:
-        effect = f"{first.effect:.1f} standard deviations in `{first.subject}`"
+        effect = f"{first.effect:.1f} standard deviations in {formats.code(first.subject)}"
         largest = f" Its largest effect, {effect}, is one that earlier weeks had too." if pd.notna(first.effect) else ""
         st.markdown(
             f":material/check_circle: No drift: none of {formats.count(len(rows), 'subject')} of {week} is unlike its "
             f"past ({when}).{largest}"
         )
         return
-    names = ", ".join(f"`{name}`" for name in drifted["subject"].head(3))
+    names = ", ".join(formats.code(name) for name in drifted["subject"].head(3))
     more = f" and {len(drifted) - 3} more" if len(drifted) > 3 else ""
     st.warning(
         f"**{len(drifted)} of {formats.count(len(rows), 'subject')} drifted** in {week}: {names}{more} ({when}).",

@@ -142,7 +142,8 @@ def growth(
 ) -> go.Figure:
     """One line a name over time (columns measured_at, value); `projected` goes on from the first line, dotted."""
     figure = go.Figure()
-    looks = ((palette.forecast, "solid", 3), (palette.previous, "dash", 2), (palette.operator, "dashdot", 2))
+    looks = ((palette.forecast, "solid", 3), (palette.previous, "dash", 2), (palette.operator, "dashdot", 2),
+             (palette.other, "longdash", 2))  # fmt: skip
     for (name, rows), (colour, dash, width) in zip(lines.items(), looks, strict=False):
         figure.add_scatter(
             x=_wall(rows["measured_at"], zone),

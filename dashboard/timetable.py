@@ -99,8 +99,9 @@ def _run_now(frame: Frame, rows: pd.DataFrame) -> None:
     with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
         job = st.selectbox("Job to run", names, key="run_job", width=170, label_visibility="collapsed")
         question = Question(
-            "run_now", f"Run {job} now?", f"**{job}** goes into the queue; the scheduler starts it within seconds. "
-            "If it waits or runs already, it is not doubled.", "Run now", ":material/play_arrow:", {"job": job},
+            "run_now", f"Run {job} now?",
+            f"**{formats.plain(job)}** goes into the queue; the scheduler starts it within seconds. If it waits "
+            "or runs already, it is not doubled.", "Run now", ":material/play_arrow:", {"job": job},
         )  # fmt: skip
         confirming.button(frame, question, key="run_now")
 
@@ -111,13 +112,13 @@ def _leader(frame: Frame) -> None:
         st.caption(":material/autoplay: No scheduler has led this warehouse yet.")
         return
     term = rows.iloc[0]
-    who = f"process {term.pid} on {term.host}"
+    who = f"process {term.pid} on {formats.plain(term.host)}"
     since = f"{formats.stamp(term.started_at, frame.zone)} {frame.clock}"
     if frame.desk.warehouse.scheduler_alive():
         sign = f"last sign of life {formats.age(term.heartbeat_at, frame.now)}"
         st.caption(f":material/autoplay: The schedule is led by {who} since {since}, {sign}.")
         return
-    why = f" ({term.reason})" if word(term.reason) else ""
+    why = f" ({formats.plain(term.reason)})" if word(term.reason) else ""
     ended = moment(term.ended_at) or term.heartbeat_at
     st.caption(
         f":material/pause_circle: Nobody leads the schedule. {who.capitalize()} led from {since} to "

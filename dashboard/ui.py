@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -21,6 +21,11 @@ from pipeline.markets import Target
 
 ROW_PX = 36
 WARNING_SIGNS, GOOD_SIGNS = "▲⊘", "●◐★"
+NO_WAREHOUSE = (
+    "Fill the warehouse with `python jobs.py demo`, or with your market by `python jobs.py all`; "
+    "this page notices by itself."
+)
+OLDER = "The warehouse is of an older release; any job migrates it, as `python jobs.py doctor` does."
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 4.2rem; padding-bottom: 3rem; max-width: 1360px}
 [data-testid="stMetricValue"] {font-weight: 650; font-variant-numeric: tabular-nums; line-height: 1.25}
@@ -76,7 +81,7 @@ def page(title: str) -> Iterator[Frame]:
     try:
         desk = data.desk()
     except SextantError as error:
-        st.error(str(error), icon=":material/settings_alert:")
+        st.error(formats.plain(error), icon=":material/settings_alert:")
         st.stop()
     now = desk.clock()
     if st.session_state.get("page") != title:
@@ -105,9 +110,9 @@ def panel(title: str | None = None, help_text: str | None = None) -> Iterator[No
     try:
         yield
     except (Busy, Held) as error:
-        st.warning(f"Not available right now: {error}", icon=":material/hourglass_top:")
+        st.warning(f"Not available right now: {formats.plain(error)}", icon=":material/hourglass_top:")
     except SextantError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(formats.plain(error), icon=":material/error:")
     except Exception:
         reference = secrets.token_hex(3)
         log.exception("panel %s failed, reference %s", title, reference)
@@ -172,7 +177,7 @@ def draw(figure: go.Figure, *, key: str, alt: str) -> None:
 def attempt(action: Callable[[], str]) -> str:
     """Run an action of a callback, toast its sentence and return "", or return what went wrong."""
     try:
-        st.toast(action(), icon=":material/check_circle:", duration="long")
+        st.toast(formats.plain(action()), icon=":material/check_circle:", duration="long")
     except SextantError as error:
         return str(error)
     return ""
@@ -219,7 +224,7 @@ def _clock_switch(target: Target) -> str:
 def _user_menu(desk: Desk) -> User:
     user = current_user(st.get_option("server.address"))
     with st.popover(user.name, icon=":material/account_circle:", type="tertiary"):
-        st.markdown(f"**{user.name}** · {user.role}")
+        st.markdown(f"**{formats.plain(user.name)}** · {user.role}")
         st.caption(f"Warehouse {desk.settings.warehouse.name}, markets {', '.join(desk.markets)}.")
         if user.role == "viewer":
             st.caption("This server listens beyond this machine and has no sign-in, so nobody may change anything.")
@@ -227,21 +232,15 @@ def _user_menu(desk: Desk) -> User:
 
 
 def _freshness(desk: Desk, target: Target, now: datetime, badges: Any, zone: str) -> Freshness:
-    """Show the badges; without a warehouse, say so and end the page."""
+    """Show the badges; without a warehouse that can be read, say so and end the page."""
     if not desk.exists():
-        badges.badge("No warehouse yet", icon=":material/database_off:", color="gray")
-        empty(
-            "No data yet",
-            "Fill the warehouse with `python jobs.py demo`, or with your market by `python jobs.py all`; "
-            "this page notices by itself.",
-            icon=":material/database:",
-        )
-        live.watch(desk)
-        st.stop()
+        _stop(desk, badges, "No warehouse yet", "No data yet", hint=NO_WAREHOUSE)
     try:
+        if not desk.migrated():
+            _stop(desk, badges, "Warehouse of an older release", "Not yet migrated", hint=OLDER)
         fresh = data.freshness(desk, target, now)
     except SextantError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(formats.plain(error), icon=":material/error:")
         live.watch(desk)
         st.stop()
     badges.badge(*(), **_issue_badge(fresh, now, zone))
@@ -256,6 +255,13 @@ def _freshness(desk: Desk, target: Target, now: datetime, badges: Any, zone: str
     with badges.container(key="alarms", width="content"), panel():
         alarms.badge(desk, now)
     return fresh
+
+
+def _stop(desk: Desk, badges: Any, label: str, title: str, *, hint: str) -> NoReturn:
+    badges.badge(label, icon=":material/database_off:", color="gray")
+    empty(title, hint, icon=":material/database:")
+    live.watch(desk)
+    st.stop()
 
 
 def _issue_badge(fresh: Freshness, now: datetime, zone: str) -> dict[str, Any]:

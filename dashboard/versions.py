@@ -18,15 +18,15 @@ def waiting(frame: Frame, champion: str | None) -> None:
     row = rows.iloc[0]
     with st.container(border=True, gap="small"):
         st.markdown(
-            f":material/pending_actions: **{row.version_id} waits for approval** ({row.family}, trained "
+            f":material/pending_actions: **{formats.plain(row.version_id)} waits for approval** ({row.family}, trained "
             f"{formats.stamp(row.decided_at, frame.zone)} {frame.clock}). Until then the champion stays."
         )
-        st.markdown("\n".join(f"- {line}" for line in decisions.words(row, frame.unit)[1:]))
+        st.markdown("\n".join(f"- {formats.plain(line)}" for line in decisions.words(row, frame.unit)[1:]))
         if len(rows) > 1:
             older = formats.count(len(rows) - 1, "older one waits", "older ones wait")
             st.caption(f"{older} too: select them in the table below.")
         st.button(
-            f"Promote {row.version_id}",
+            f"Promote {formats.plain(row.version_id)}",
             icon=":material/how_to_reg:",
             type="primary",
             key="approve",
@@ -79,7 +79,7 @@ def buttons(frame: Frame, picked: pd.Series | None, champion: str | None) -> Non
     name, icon, label = "promote", ":material/how_to_reg:", "Make champion"
     if picked is not None and picked.was_champion:
         name, icon, label = "roll_back", ":material/undo:", "Roll back"
-    named = f"{label}: {picked.version_id}" if picked is not None and not why_not else label
+    named = f"{label}: {formats.plain(picked.version_id)}" if picked is not None and not why_not else label
     with st.container(horizontal=True):
         st.button(
             "Retrain",
@@ -94,7 +94,7 @@ def buttons(frame: Frame, picked: pd.Series | None, champion: str | None) -> Non
             on_click=dialogs.ask_for,
             args=(name, "" if picked is None else picked.version_id, champion),
             disabled=bool(why_not) or not frame.user.may(name),
-            help=why_not or None,
+            help=formats.plain(why_not) or None,
         )
 
 

@@ -14,7 +14,15 @@ from pipeline.errors import DiskFull, Held, WrongFile
 OPEN_TRIES_S = 5.0
 NO_SPACE = ("No space left", "Disk quota exceeded", "File too large", "max_temp_directory_size")
 """What DuckDB and the system say when the disk, a quota or a limit is used up."""
+LOCKED = ("Could not set lock", "Conflicting lock")
+DAMAGED = ("Corrupt database file", "Corrupt WAL file", "Could not read enough bytes")
+"""What DuckDB says of a file whose checksums do not hold or that is cut; it has no class of its own for that."""
 LATE = "%s: what was committed is safe in the .wal beside it and is folded in later: %s"
+DatabaseTrouble = duckdb.OperationalError
+"""DuckDB met trouble of the machine, such as a file it cannot read; not a mistake in a query, not a broken engine."""
+OutOfMemory = duckdb.OutOfMemoryException
+DatabaseError = duckdb.Error
+"""What DuckDB raises, for those who must outlive it without knowing DuckDB."""
 log = logging.getLogger(__name__)
 
 
@@ -33,7 +41,22 @@ class Engine:
 
     @contextmanager
     def attached(self, option: str) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor that uses the file. The caller holds the lock. Raises Held, WrongFile, DiskFull."""
+        """A cursor that uses the file. The caller holds the lock. Raises Held, WrongFile, also when damage is met."""
+        with self._sound(), self._used(option) as cursor:
+            yield cursor
+
+    @contextmanager
+    def _sound(self) -> Iterator[None]:
+        """Turn what DuckDB says of damage, which it may meet only when it reads that far, into WrongFile."""
+        try:
+            yield
+        except duckdb.Error as error:
+            if not any(words in str(error) for words in DAMAGED):
+                raise
+            raise self._wrong(error) from error
+
+    @contextmanager
+    def _used(self, option: str) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._mutex, self._whole():
             if self._users == 0:
                 self._attach(option)
@@ -70,14 +93,19 @@ class Engine:
             try:
                 self._duckdb.execute(f"ATTACH '{target}' AS warehouse ({option})")
                 return
-            except duckdb.IOException as error:
-                if no_space(error):
+            except duckdb.Error as error:
+                if no_space(error) or isinstance(error, duckdb.InterruptException):
                     raise
-                if "lock" not in str(error).lower():
-                    raise WrongFile(f"{self._path.name} cannot be opened as a warehouse: {error}") from error
+                if not any(words in str(error) for words in LOCKED):
+                    raise self._wrong(error) from error
                 if time.monotonic() > deadline:
                     raise Held(f"{self._path.name} is open in a program outside Sextant; close it: {error}") from error
                 self._sleep(0.05)
+
+    def _wrong(self, error: duckdb.Error) -> WrongFile:
+        what = "is damaged" if any(words in str(error) for words in DAMAGED) else "cannot be opened as a warehouse"
+        said = " ".join(str(error).split())
+        return WrongFile(f"{self._path.name} {what} ({said}); restore a backup (RUNBOOK, warehouse damaged).")
 
     def _detach(self) -> None:
         try:

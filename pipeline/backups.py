@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -51,18 +52,22 @@ def make(
     """Back up warehouse, models and configuration into `folder` (default: the settings' one) while others work.
 
     The state is that of one moment: writers wait while the file is copied, everything else happens after. What
-    is returned was unpacked and opened. Raises NoWarehouse, Busy, DiskFull, BackupDamaged when it does not open.
+    is returned was unpacked and opened. Model files are held on to before the copy and after: a training run may
+    remove one meanwhile that the copy knows as in use. Raises NoWarehouse, Busy, DiskFull; BackupDamaged when it
+    does not open.
     """
     folder = folder or settings.backups
     with needs_space(f"the backup in {folder}"), workroom(folder) as room:
         _has_room(warehouse, folder)
-        copy = room / WAREHOUSE
+        copy, stamp = room / WAREHOUSE, f"{now:%Y%m%dT%H%M%SZ}"
+        _hold(warehouse, settings.models, room / MODELS)
         waited_s = warehouse.snapshot(copy)
+        _hold(Warehouse(copy), settings.models, room / MODELS)
         about: dict[str, Any] = {"backup_id": uuid.uuid4().hex[:12], "made_at": now.isoformat(), "why": why}
         about |= {"run_id": run_id, "version": __version__, "markets": list(settings.markets)}
-        about |= _look(copy, settings.models)
-        packed = room / f"{warehouse.path.stem}-{now:%Y%m%dT%H%M%SZ}{SUFFIX}"
-        pack(packed, _files(copy, settings), about)
+        about |= _look(copy, room / MODELS)
+        packed = room / f"{_own(warehouse)}{stamp}{SUFFIX}"
+        pack(packed, _files(copy, settings.config), about)
         copy.unlink()
         unpacked(packed, room / "opened")
         path = _placed(packed, folder)
@@ -104,10 +109,13 @@ def record(warehouse: Warehouse, backup: Backup) -> None:
         session.append("backups", frame)
 
 
-def prune(folder: Path, *, keep: timedelta, now: datetime) -> list[Path]:
-    """Remove backups older than `keep`; the newest LEAST_KEPT that are whole stay however old they are."""
-    removed, whole = [], 0
-    for path in kept(folder):
+def prune(warehouse: Warehouse, folder: Path, *, keep: timedelta, now: datetime) -> list[Path]:
+    """Remove backups of `warehouse` older than `keep`; the newest LEAST_KEPT that are whole stay however old they are.
+
+    Those that other warehouses put into the same folder are left alone.
+    """
+    removed, whole, own = [], 0, _own(warehouse)
+    for path in [one for one in kept(folder) if one.name.startswith(own)]:
         if whole < LEAST_KEPT or made_at(path) > now - keep:
             whole += whole < LEAST_KEPT and _seal_holds(path)
             continue
@@ -171,10 +179,38 @@ def _look(path: Path, models: Path) -> dict[str, Any]:
     return {"schema": schema, "rows": rows, "flaws": sorted(f"{one.check}: {one.flaw}" for one in findings if one.flaw)}
 
 
-def _files(copy: Path, settings: Settings) -> dict[str, Path]:
-    names = Warehouse(copy).ask("backed_up_models").artifact
-    models = {f"{MODELS}/{name}": settings.models / name for name in names}
-    files = {WAREHOUSE: copy, CONFIG: settings.config} | models
+def _own(warehouse: Warehouse) -> str:
+    """How the names of this warehouse's backups begin: others of the same name may use the folder too.
+
+    The mark lies beside the warehouse and not in it, where a restore would bring along somebody else's.
+    """
+    path = warehouse.path.with_name(f"{warehouse.path.name}.mark")
+    if not path.exists():
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        partial.write_text(uuid.uuid4().hex[:8])
+        os.replace(partial, path)
+    return f"{warehouse.path.stem}-{path.read_text()}-"
+
+
+def _hold(warehouse: Warehouse, models: Path, room: Path) -> None:
+    """Give the model files that `warehouse` knows a second name in `room`, or a copy where that is another disk."""
+    for name in warehouse.ask("backed_up_models").artifact:
+        source, held = models / name, room / name
+        # Files of retired versions are gone; of others the doctor says so.
+        if held.exists() or not source.is_file():
+            continue
+        held.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            try:
+                os.link(source, held)
+            except OSError:
+                shutil.copyfile(source, held)
+
+
+def _files(copy: Path, config: Path) -> dict[str, Path]:
+    models = copy.with_name(MODELS)
+    files = {WAREHOUSE: copy, CONFIG: config}
+    files |= {f"{MODELS}/{path.relative_to(models)}": path for path in sorted(models.rglob("*")) if path.is_file()}
     return {name: path for name, path in files.items() if path.is_file()}
 
 

@@ -11,7 +11,7 @@ from pipeline.plans import CHAIN, jitter, newest_slot
 from pipeline.runner import Job, ordered
 from pipeline.runrows import rows_of
 from pipeline.tending import Watch
-from pipeline.timetable import AHEAD, Due, Timetable
+from pipeline.timetable import Due, Timetable, ahead
 from pipeline.warehouse import Session, Warehouse
 
 LATE = timedelta(minutes=5)
@@ -40,16 +40,25 @@ class Dispatcher:
         # A walk that a predecessor left unfinished is finished: what has run for its slot is not run again.
         self._slot = newest_slot(self._plans[CHAIN], self._looked_at) or self._looked_at
         self._steps = self._chain()
-        self._unsaved = True
+        self._walked: set[str] = set()
+        self._guest = False
+        """Whether a run that somebody else asked for has had its turn in the chain's lane since the last walk."""
+        self._begun, self._unsaved = False, True
 
     def dispatch(self, now: datetime) -> None:
         """Look after the runs under way, then start what is due. Raises what the warehouse raises; may be repeated."""
+        self._watch.enforce()
+        if not self._begun:
+            # What the predecessor planned lies in the past; the first walk would raise alarms over it.
+            self._save(now)
+            self._begun = True
         self._watch.adopt(self._open())
         self._watch.look(self._open(), now)
         self._take_slots(now)
         self._start(now)
         while self._steps and not self._watch.busy(CHAIN):
             self._step(now)
+            self._guest = self._guest and bool(self._steps)
             self._start(now)
         if self._unsaved and not self._steps:
             self._save(now)
@@ -64,9 +73,14 @@ class Dispatcher:
         return self._rows
 
     def _start(self, now: datetime) -> None:
-        for row in self._open():
-            if row["state"] == "queued" and row["run_id"] not in self._watch.runs and self._watch.startable(row, now):
+        """Start what waits in the queue: the steps of the walk, then by age, but one guest of the chain a walk."""
+        for row in sorted(self._open(), key=lambda row: row["run_id"] not in self._walked):
+            guest = self._chained(row["job"]) and row["requested_by"] != BY and row["run_id"] not in self._walked
+            if row["state"] != "queued" or row["run_id"] in self._watch.runs or (guest and self._guest and self._steps):
+                continue
+            if self._watch.startable(row, now):
                 self._watch.start(row)
+                self._guest = self._guest or guest
 
     def _chain(self) -> list[str]:
         return [job.name for job in ordered(dict(self._jobs), self._jobs) if self._chained(job.name)]
@@ -82,7 +96,7 @@ class Dispatcher:
             if due is None:
                 continue
             if name == CHAIN:
-                self._slot, self._steps = due.slot, self._chain()
+                self._slot, self._steps, self._walked = due.slot, self._chain(), set()
                 self._timetable.take(CHAIN, due.slot)
             else:
                 late += self._take(name, due, now, late)
@@ -125,6 +139,7 @@ class Dispatcher:
         name = self._steps[0]
         run_id = self._request(name, self._slot, f"planned for {self._slot:%H:%M}Z", now)
         self._steps.pop(0)
+        self._walked.add(run_id)
         self._timetable.take(name, self._slot, run_id)
         self._unsaved = True
 
@@ -137,8 +152,10 @@ class Dispatcher:
         asked: dict[str, Any] = {"by": BY, "reason": reason, "args": {}, "now": now, "due_at": due_at}
         run_id = runs.request(self._warehouse, name, slot_at=slot, **asked)
         found = rows_of(self._warehouse.ask("run_by_id", run_id=run_id))
-        if found and found[0]["state"] not in ("queued", "running") and found[0]["queued_at"] > now + AHEAD:
-            # That slot was taken under a clock that was far ahead; the hour comes again and has work of its own.
+        plan = self._plans[name]
+        far = now + ahead(self._plans[CHAIN] if plan.chained and plan.every is None else plan)
+        if found and found[0]["state"] not in ("queued", "running") and found[0]["queued_at"] > far:
+            # That slot was taken under a clock that was ahead; the time comes again and has work of its own.
             run_id = runs.request(self._warehouse, name, **asked)
         return run_id
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from pipeline import errors
+from pipeline.attaching import OutOfMemory
 
 CHAIN_EVERY = timedelta(minutes=5)
 KINDS: tuple[tuple[type[BaseException], str], ...] = (
@@ -24,6 +25,7 @@ KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (errors.SextantError, "refused"),
     (KeyboardInterrupt, "interrupted"),
     (MemoryError, "busy"),
+    (OutOfMemory, "busy"),
 )
 """The first that fits counts. What is left of our own tree (bad request, schema, data, settings) is refused."""
 WORST_FIRST = (

@@ -43,7 +43,8 @@ class Freshness:
 def look(session: Session, market: Market, now: datetime) -> list[Freshness]:
     """How current each series of `market` is at `now` (aware UTC), in the market's order."""
     names = [series.id for series in market.series]
-    found = session.ask("freshness", series=names).set_index("series").to_dict("index")
+    behind = [series.cadence + series.delay for series in market.series]
+    found = session.ask("freshness", series=names, behind=behind).set_index("series").to_dict("index")
     return [_judged(series, market, found[series.id], now) for series in market.series]
 
 
@@ -102,7 +103,7 @@ def _why(series: Series, row: dict[Any, Any], now: datetime) -> str:
     if asked_at is None:
         return "It was never asked for: no source in use carries it, or ingest has not run yet."
     ago = _ago(asked_at, now)
-    if now - asked_at > SILENCE:
+    if now - max(asked_at, _moment(row["again_at"]) or asked_at) > SILENCE:
         return f"It was not asked for since {_clock(asked_at, now)}: ingest has not run."
     if row["outcome"] in ("ok", "empty", "not_yet_published"):
         return _silent(series, row, now, ago)

@@ -1,6 +1,7 @@
 """Rules + a view -> flips of alerts: one row when good turns bad, one when it turns good."""
 
 import json
+import logging
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,9 @@ from typing import Any
 import pandas as pd
 
 from pipeline.alerting import rules, silenced
+from pipeline.attaching import DatabaseError
 from pipeline.errors import SextantError
+from pipeline.failures import failure_of, worst
 from pipeline.operations import Tuning
 from pipeline.rules.base import Bad, Rule, View
 from pipeline.warehouse import Session
@@ -19,6 +22,11 @@ from pipeline.warehouse import Session
 LOOK_BACK = timedelta(days=2)
 """An event that is over is told for a day at most, so older windows silence nothing any more."""
 Key = tuple[str, str]
+FAULTS = (
+    SextantError, ArithmeticError, AttributeError, DatabaseError, LookupError, OSError, TypeError, ValueError,
+)  # fmt: skip
+"""What a rule may meet without keeping the others from being judged."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,11 +46,15 @@ class Flip:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is to change, sentences about rules that could not look, and how many alerts are open afterwards."""
+    """What is to change, sentences about rules that could not look, and how many alerts are open afterwards.
+
+    `failure` is the class of the worst of `failures` (failures.py), empty when there are none.
+    """
 
     flips: tuple[Flip, ...]
     failures: tuple[str, ...]
     open: int
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,16 +81,27 @@ def judge(view: View, known: Mapping[str, Rule] | None = None) -> Judgement:
         f"sextant.toml has alert.{name}, but no rule is called so; there are: {', '.join(known)}."
         for name in sorted(set(view.operations.alerts) - set(known))
     ]
+    kinds = ["refused" for _ in failures]
     for rule in known.values():
         try:
             flips += _Look(view, rule, view.operations.alerts.get(rule.name, Tuning()), windows).flips(states)
-        except SextantError as error:
-            failures.append(f"rule {rule.name} could not look, its alerts stay as they are: {error}")
+        except FAULTS as error:
+            kinds.append(failure_of(error))
+            failures.append(_blind(rule, error))
     orphans = {key: state for key, state in states.items() if key[0] not in known and state.alert_id}
     flips += [_resolved(key, state, "there is no such rule any more", view.now) for key, state in orphans.items()]
     opened = sum(state.alert_id is not None for state in states.values())
     change = sum(1 if flip.state == "firing" else -1 for flip in flips)
-    return Judgement(tuple(flips), tuple(failures), opened + change)
+    return Judgement(tuple(flips), tuple(failures), opened + change, worst(kinds))
+
+
+def _blind(rule: Rule, error: BaseException) -> str:
+    """A sentence about a rule that could not look; what nobody raised on purpose goes into the log with its trace."""
+    ours = isinstance(error, SextantError)
+    if not ours:
+        log.error("rule %s met a bug", rule.name, exc_info=error)
+    words = str(error) if ours else f"{type(error).__name__}: {error}"
+    return f"rule {rule.name} could not look, its alerts stay as they are: {words}"
 
 
 def store(session: Session, flips: Iterable[Flip], *, now: datetime, run_id: str) -> list[Flip]:
@@ -148,6 +171,9 @@ class _Look:
 
     def _fired(self, bad: Bad, n: int) -> Flip:
         evidence = dict(bad.evidence) | ({"event": bad.event} if bad.event else {})
+        if self.tuning.escalate:
+            # Whether notify has work is asked of the data alone, without sextant.toml.
+            evidence["escalate_min"] = self.tuning.escalate / timedelta(minutes=1)
         severity = self.tuning.severity or bad.severity or self.rule.severity
         since = min(bad.since or self.view.now, self.view.now)
         return Flip(self.rule.name, bad.subject, "firing", severity, bad.message, since, n, None, evidence)

@@ -46,6 +46,14 @@ def measure(warehouse: Warehouse, settings: Settings) -> dict[str, float]:
         return found | {f"rows:{table}": float(session.count(table)) for table in CONTRACTS}
 
 
+def sharing(warehouse: Warehouse, settings: Settings) -> list[str]:
+    """Names of the sizes that fill the disk of the warehouse: its own, and of models and backups that lie there too."""
+    disk = warehouse.path.parent.stat().st_dev
+    folders = {"models_bytes": settings.models, "backups_bytes": settings.backups}
+    there = [name for name, folder in folders.items() if folder.exists() and folder.stat().st_dev == disk]
+    return ["warehouse_bytes", *there]
+
+
 def project(history: pd.DataFrame, *, room: float | None = None) -> Projection | None:
     """Where `history` (columns measured_at, ascending, UTC, and value) leads; None while it is shorter than LEAST_SPAN.
 

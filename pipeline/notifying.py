@@ -70,8 +70,9 @@ def due(
             if alert["alert_id"] in hushed and not before:
                 continue
             kind = _kind(alert, before, least, first.get(channel, now), late=alert["alert_id"] in late)
-            if kind is not None and _may_be_tried(before.get(kind), now):
-                items.append(_item(alert, kind, before, settings, now))
+            last = None if kind is None else _last(before, kind)
+            if kind is not None and _may_be_tried(last, now):
+                items.append(_item(alert, kind, last, before, settings, now))
         found[channel] = _messages(items)
     return found
 
@@ -100,15 +101,25 @@ def _within(alert: Mapping[Any, Any], windows: list[dict[Any, Any]], now: dateti
     return all(silenced(windows, alert["rule"], alert["subject"], at) for at in (alert["flipped_at"], last))
 
 
+def _last(before: Mapping[str, Attempt], kind: str) -> Attempt | None:
+    """The newest attempt at what is to be told now."""
+    last = before.get(kind)
+    return None if last is None or last["past"] else last
+
+
 def _may_be_tried(last: Attempt | None, now: datetime) -> bool:
     """Not what was told, is being told, was given up, or is to wait."""
     return last is None or bool(last["state"] == "failed" and last["again_at"] <= now)
 
 
 def _item(
-    alert: Mapping[Any, Any], kind: str, before: Mapping[str, Attempt], settings: Settings, now: datetime
+    alert: Mapping[Any, Any],
+    kind: str,
+    last: Attempt | None,
+    before: Mapping[str, Attempt],
+    settings: Settings,
+    now: datetime,
 ) -> Item:
-    last = before.get(kind)
     news = all(row["state"] != "sent" for row in before.values())
     notice = _notice(alert, kind, settings, now, news=news)
     return Item(notice, int(last["attempt"]) + 1 if last else 1, str(last["message_key"]) if last else None)
@@ -119,15 +130,17 @@ def _notice(alert: Mapping[Any, Any], kind: str, settings: Settings, now: dateti
     public = settings.channels.public_url
     over = None if pd.isna(alert["resolved_at"]) else alert["resolved_at"].to_pydatetime()
     fired = alert["flipped_at"].to_pydatetime()
+    anew = kind == "escalated" and not pd.isna(alert["anew_from"])
+    waits_from = alert["anew_from"].to_pydatetime() if anew else fired
     words = {
         "fired": alert["message"],
-        "escalated": f"{alert['message']} Nobody has acknowledged it since {clock(fired)}.",
+        "escalated": f"{alert['message']} Nobody has acknowledged it since {clock(waits_from)}.",
         "resolved": f"{alert['message']} Good again: {alert['resolved_message']}"
         if news
         else alert["resolved_message"],
     }
     return Notice(
-        key=f"{alert['alert_id']}-{kind}",
+        key=f"{alert['alert_id']}-{kind}" + (f"-{waits_from:%Y%m%dT%H%M%S}" if anew else ""),
         kind=kind,
         alert_id=alert["alert_id"],
         rule=alert["rule"],

@@ -48,6 +48,11 @@ def alive(pid: int, born: float) -> bool:
     return _root(pid, born) is not None
 
 
+def run_of(pid: int, born: float) -> str:
+    """The run that process was started for by `start`, or whose offspring it is; empty for what a person started."""
+    return _mark(_root(pid, born))
+
+
 def age_s(pid: int, born: float) -> float | None:
     """Real seconds since that process began, whatever the clocks were set to meanwhile; None when it is gone."""
     return _up_s() - born if alive(pid, born) else None

@@ -106,7 +106,7 @@ def _try(warehouse: Warehouse, target: Target, model: Model, now: datetime) -> i
 
 def newest(session: Session, target: Target, now: datetime) -> Built:
     """Feature rows of the newest known hours, as of `now`. Raises ModelError when there are none."""
-    last = session.ask("newest_actual", target=target.id).newest.iloc[0]
+    last = session.ask("newest_actual", target=target.id, now=now).newest.iloc[0]
     if pd.isna(last):
         raise ModelError(f"{target.id}: there are no actuals to try a model on; run ingest and actuals first.")
     origins: Times = inputs.as_hours(last, last) - np.arange(guard.LATEST)[::-1]

@@ -19,9 +19,9 @@ def current_origin(now: datetime) -> datetime:
 def missed(session: Session, target: str, *, due: datetime, now: datetime) -> pd.DataFrame:
     """Columns target, origin, reason: hours of a target before `due`, since its first live issue, that have none.
 
-    Those noted already are left out; an hour that is replayed later stays noted.
+    Those noted already are left out, unless by a clock ahead of `now`; an hour that is replayed later stays noted.
     """
-    origins = session.ask("unissued_origins", target=target, due=due)
+    origins = session.ask("unissued_origins", target=target, due=due, now=now)
     if origins.empty:
         return pd.DataFrame({"target": [], "origin": [], "reason": []})
     found = session.ask("missed_reasons", batch=origins, now=now)

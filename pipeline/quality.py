@@ -23,7 +23,7 @@ def days(session: Session, market: Market, series: Series, now: datetime) -> pd.
     """Rows of table `quality` but for `checked_at` and `run_id`, for each local day whose facts may have changed
     since the last check; at the first check every day since the series begins.
     """
-    last = session.ask("quality_checked", series=series.id).iloc[0]
+    last = session.ask("quality_checked", series=series.id, now=now).iloc[0]
     first = pd.isna(last.checked_at)
     touched = session.ask(
         "touched_days",
@@ -64,11 +64,10 @@ def work(session: Session, markets: dict[str, Market], now: datetime, *, every: 
 
 
 def _waits(session: Session, market: Market, series: Series, now: datetime, every: timedelta) -> bool:
-    row = session.ask("quality_checked", series=series.id).iloc[0]
+    row = session.ask("quality_checked", series=series.id, now=now).iloc[0]
     if pd.isna(row.asked_at):
         return False
-    # A clock that was put back makes the last check lie ahead.
-    if pd.isna(row.checked_at) or row.checked_at > now:
+    if pd.isna(row.checked_at):
         return True
     new = row.asked_at >= row.checked_at or now - row.day_start >= timedelta(days=1)
     return bool(new) and now - row.checked_at >= every

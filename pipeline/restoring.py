@@ -82,7 +82,10 @@ def _refuse_beside(warehouse: Warehouse) -> None:
 
 
 def _fold(warehouse: Warehouse) -> None:
-    """See that no outsider has the old file, and leave it in one piece; it may be too damaged for that."""
+    """See that no outsider has the old file, and leave it in one piece; it may be too damaged for that.
+
+    Then what is not folded in goes aside with it, as it is.
+    """
     if not warehouse.path.exists():
         return
     try:

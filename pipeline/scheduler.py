@@ -1,6 +1,7 @@
 """Clock + timetable + queue -> runs in processes of their own; one scheduler leads a warehouse, others wait."""
 
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -8,8 +9,9 @@ from dataclasses import replace
 import schedule
 
 from pipeline import processes
+from pipeline.attaching import DatabaseTrouble
 from pipeline.dispatching import Dispatcher
-from pipeline.errors import Busy, ConfigError, DiskFull, Held, NoWarehouse
+from pipeline.errors import Busy, ConfigError, DiskFull, Held, NoWarehouse, UnknownJob
 from pipeline.leading import Term, leadership
 from pipeline.plans import plans_of
 from pipeline.runner import Job, Runner
@@ -20,7 +22,9 @@ from pipeline.timetable import Timetable
 IDLE_S, BUSY_S = 0.5, 0.1
 BEAT_S, SWEEP_S = 15, 30
 SLEPT_S = 600
-PASSING = (Busy, Held, DiskFull, NoWarehouse, ConfigError, OSError)
+PASSING = (
+    Busy, Held, DiskFull, NoWarehouse, ConfigError, UnknownJob, DatabaseTrouble, OSError, subprocess.TimeoutExpired,
+)  # fmt: skip
 """Trouble of the machine that may pass; a bug stops the scheduler, and whoever supervises it starts another."""
 
 
@@ -48,22 +52,18 @@ class Scheduler:
         self._jobs, self._say, self._duties = jobs, say, tuple(duties)
         self._watch = Watch(runner.warehouse, self._plans, say, command=command, grace_s=grace_s, pause_s=pause_s)
         self._term: Term | None = None
+        self._dispatcher: Dispatcher | None = None
         self.trouble = ""
         """What kept the last look from being done, if anything did."""
 
     def serve(self, *, until: Callable[[], bool], wait: bool = True) -> None:
-        """Wait for the lead, then run until `until()` or the death of the parent; ends all its runs.
+        """Wait for the lead, then run until `until()`; ends all its runs.
 
         Raises JobRunning beside another scheduler when not to `wait`.
         """
-        parent = os.getppid()
-
-        def over() -> bool:
-            return until() or os.getppid() != parent
-
-        with leadership(self._runner.warehouse, wait=wait, until=over, say=self._say) as led:
+        with leadership(self._runner.warehouse, wait=wait, until=until, say=self._say) as led:
             if led:
-                self._lead(over)
+                self._lead(until)
 
     def _lead(self, over: Callable[[], bool]) -> None:
         reason = "a bug; the scheduler's output has the trace"
@@ -79,19 +79,23 @@ class Scheduler:
             self._in_passing(lambda: self._end(reason))
 
     def _work(self, over: Callable[[], bool]) -> None:
-        with self._runner.warehouse.read() as session:
-            timetable = Timetable(self._plans, session.ask("timetable"))
-        assert self._term is not None
-        dispatcher = Dispatcher(
-            self._runner.warehouse, self._jobs, self._runner.markets, timetable, self._watch, self._term
-        )
         wakes = self._wakes()
         while not over():
-            self._in_passing(lambda: dispatcher.dispatch(self._runner.clock()))
+            self._in_passing(self._dispatch)
             wakes.run_pending()
             if (wakes.idle_seconds or 0) > SLEPT_S:
                 wakes = self._wakes()  # the library goes by the wall clock, which was set back
             time.sleep(BUSY_S if self._watch.runs else IDLE_S)
+
+    def _dispatch(self) -> None:
+        assert self._term is not None
+        if self._dispatcher is None:
+            warehouse = self._runner.warehouse
+            timetable = Timetable(self._plans, warehouse.ask("timetable"))
+            self._dispatcher = Dispatcher(
+                warehouse, self._jobs, self._runner.markets, timetable, self._watch, self._term
+            )
+        self._dispatcher.dispatch(self._runner.clock())
 
     def _begin(self) -> None:
         now = self._runner.clock()

@@ -12,6 +12,7 @@ import pandas as pd
 from pipeline import freshness, machine
 from pipeline.errors import WrongFile
 from pipeline.markets import Market, Target
+from pipeline.punctuality import current_origin
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 
@@ -44,6 +45,7 @@ def look(warehouse: Warehouse, settings: Settings, markets: dict[str, Market], n
 
     Raises NoWarehouse, Busy, Held as a read does, WrongFile when the warehouse is of an older release.
     """
+    due = current_origin(now)
     with warehouse.read() as session:
         if not session.migrated():
             raise WrongFile(
@@ -54,12 +56,13 @@ def look(warehouse: Warehouse, settings: Settings, markets: dict[str, Market], n
         jobs = _rows(session.ask("status_jobs", since=now - WEEK))
         alerts = _rows(session.ask("status_alerts"))
         targets = [
-            _target(one, _rows(session.ask("status_targets", target=one.id, since=now - WEEK))[0], now)
+            _target(one, _rows(session.ask("status_targets", target=one.id, since=now - WEEK, due=due))[0], now)
             for market in markets.values()
             for one in market.targets
         ]
         series = [vars(one) for market in markets.values() for one in freshness.look(session, market, now)]
-        history = session.ask("capacity_history", what="warehouse_bytes", since=now - timedelta(days=60))
+        names = machine.sharing(warehouse, settings)
+        history = session.ask("capacity_history", names=names, since=now - timedelta(days=60))
     scheduler = {name: term[name] for name in ("host", "pid", "started_at", "heartbeat_at", "ended_at", "n_queued")}
     scheduler["alive"] = warehouse.scheduler_alive()
     growth = machine.project(history, room=sizes["disk_free_bytes"])
@@ -92,18 +95,30 @@ def _judge(scheduler: Row, targets: list[Row], series: list[Row], alerts: list[R
             ("critical", "no scheduler runs: nothing is fetched, forecast or trained; start `jobs.py schedule`")
         )
     for row in targets:
+        if row["n_ahead"]:
+            found.append(("critical", _ahead(row)))
         if row["origin"] is None:
             found.append(("warning", f"{row['target']}: nothing was issued yet"))
         elif row["hours_late"]:
             found.append(("critical", f"{row['target']}: {row['hours_late']} issues are due and missing"))
         elif row["status"] != "ok":
             found.append(("warning", f"{row['target']}: the newest forecast is {row['status']}: {row['reason']}"))
-    found += [("warning", f"{row['series']}: {row['why']}") for row in series if row["state"] in ("late", "none")]
+    # A series that no source in use carries is never asked for, and nobody waits for it.
+    wrong = [row for row in series if row["state"] == "late" or (row["state"] == "none" and row["asked_at"])]
+    found += [("warning", f"{row['series']}: {row['why']}") for row in wrong]
     for row in alerts:
         found.append(
             ("critical" if row["severity"] == "critical" else "warning", f"alert {row['rule']}: {row['message']}")
         )
     return found
+
+
+def _ahead(row: Row) -> str:
+    many = "1 issue lies" if row["n_ahead"] == 1 else f"{row['n_ahead']} issues lie"
+    return (
+        f"{row['target']}: {many} in the future, to origin {row['ahead_to']:%d %b %H:%M}Z: the clock was ahead; "
+        "see that this machine's time is right. Those hours are not issued again"
+    )
 
 
 def _rows(frame: pd.DataFrame) -> list[Row]:

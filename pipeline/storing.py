@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
 
-from pipeline.errors import SourceError
+from pipeline.errors import AuthRefused, SourceError, Throttled
 from pipeline.intake import sift
 from pipeline.markets import Series
 from pipeline.runner import Context
@@ -16,6 +16,10 @@ from pipeline.warehouse import Session
 
 # More sentences than this help nobody.
 SAID = 5
+# Asked in vain each five minutes, a provider that refuses us would soon block the address.
+REFUSED_WAITS = timedelta(hours=1)
+THROTTLED_WAITS = timedelta(minutes=15)
+LONGEST_WAIT = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -100,10 +104,22 @@ def _stamped(changed: pd.DataFrame, series: Series, now: datetime) -> pd.DataFra
 
 
 def note_failure(context: Context, source: str, series: Iterable[Series], window: Window, error: SourceError) -> None:
+    """Write down that `window` was asked in vain, and before when the source is not to be asked again."""
     context.say(str(error))
     rows = _fetch_rows(context, source, series, window, error.outcome, str(error), Stored())
+    rows["again_at"] = pd.Series(_again_at(error, context.moment()), rows.index, dtype="datetime64[us, UTC]")
     with context.warehouse.write() as session:
         session.append("fetches", rows)
+
+
+def _again_at(error: SourceError, now: datetime) -> datetime | None:
+    if isinstance(error, AuthRefused):
+        return now + REFUSED_WAITS
+    if not isinstance(error, Throttled):
+        return None
+    if error.retry_after_s is None:
+        return now + THROTTLED_WAITS
+    return now + timedelta(seconds=min(error.retry_after_s, LONGEST_WAIT.total_seconds()))
 
 
 def _fetch_rows(
@@ -120,6 +136,7 @@ def _fetch_rows(
         "rows_quarantined": stored.quarantined,
         "message": message,
         "seen_at": pd.Timestamp(context.now),
+        "again_at": pd.NaT,
         "run_id": context.run_id,
     }
     return pd.DataFrame([row | {"series": one.id} for one in series])

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline import processes
@@ -34,8 +34,9 @@ class Supervisor:
     """Keeps `commands` (name -> words) alive. `say` gets one line for each death.
 
     A death within `quick_s` real seconds of the start is quick. The next start waits 1, 2, 4 .. 60 s; after `most`
-    quick deaths in a row of one of them all are ended. `help_after` (name -> seconds, what to do) is done again and
-    again, every `help_every_s`, while that one has not lived well for so long, and once before giving up.
+    quick deaths in a row of one of them all are ended, but one that is `spare` is tried again every 60 s. `help_after`
+    (name -> seconds, what to do) is done again and again, every `help_every_s`, while that one has not lived well for
+    so long, and once before giving up.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class Supervisor:
         first_wait_s: float = 1.0,
         help_after: Mapping[str, tuple[float, Callable[[], None]]] | None = None,
         help_every_s: float = 300.0,
+        spare: Container[str] = (),
     ) -> None:
         self.wards = [Ward(name, words) for name, words in commands.items()]
         self._say, self._quick_s, self._most, self._first_wait_s = say, quick_s, most, first_wait_s
         self._help_after, self._help_every_s = help_after or {}, help_every_s
+        self._spare = spare
         self._helped: dict[str, float] = {}
 
     def serve(self, until: Callable[[], bool]) -> int:
@@ -74,9 +77,9 @@ class Supervisor:
             self._start(ward)
         elif ward.child is not None and ward.child.poll() is not None:
             self._bury(ward, now)
-            if ward.deaths >= self._most:
+            if ward.deaths >= self._most and ward.name not in self._spare:
                 self._help(ward, now, last=True)
-                self._say(f"{ward.name} died {ward.deaths} times in a row within {self._quick_s:g} s; giving up")
+                self._say(f"{self._died(ward)}; giving up")
                 return False
         elif ward.child is not None and now - ward.started > self._quick_s:
             ward.deaths, ward.well = 0, now
@@ -91,10 +94,18 @@ class Supervisor:
     def _bury(self, ward: Ward, now: float) -> None:
         assert ward.child is not None
         ward.deaths = ward.deaths + 1 if now - ward.started <= self._quick_s else 1
-        wait_s = min(LONGEST_WAIT_S, self._first_wait_s * 2 ** (ward.deaths - 1))
+        lost = ward.deaths >= self._most and ward.name in self._spare
+        wait_s = LONGEST_WAIT_S if lost else min(LONGEST_WAIT_S, self._first_wait_s * 2 ** (ward.deaths - 1))
         ward.again = now + wait_s
-        self._say(f"{ward.name} ended with exit code {ward.child.returncode}; starts again in {wait_s:g} s")
+        if not lost:
+            self._say(f"{ward.name} ended with exit code {ward.child.returncode}; starts again in {wait_s:g} s")
+        elif ward.deaths == self._most:
+            code = ward.child.returncode
+            self._say(f"{self._died(ward)}, last with exit code {code}; it is tried every {wait_s:g} s from now on")
         ward.child = None
+
+    def _died(self, ward: Ward) -> str:
+        return f"{ward.name} died {ward.deaths} times in a row within {self._quick_s:g} s"
 
     def _help(self, ward: Ward, now: float, *, last: bool = False) -> None:
         if ward.name not in self._help_after:

@@ -4,13 +4,16 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pipeline import processes, runs
+from pipeline.attaching import DatabaseTrouble
+from pipeline.errors import WarehouseError
 from pipeline.plans import CHAIN, Plan
-from pipeline.runrows import rows_of
+from pipeline.runrows import rows_of, run_frame
 from pipeline.warehouse import Warehouse
 
 GRACE_S = 5.0
@@ -18,12 +21,15 @@ STARTS = 3
 """So often a process may end without having claimed its run before the run is given up."""
 PAUSE_S = 5.0
 """Before the second start; doubled before the third."""
-AT_A_TERMINAL = "cli"
+TROUBLE = (WarehouseError, DatabaseTrouble, OSError)
 
 
 @dataclass
 class Watched:
-    """A run and its process. One that a person runs at a terminal holds up no lane and has no deadline."""
+    """A run and its process. One that a person runs at a terminal holds up no lane and has no deadline.
+
+    `verdict` says why it was ended at its deadline, for as long as its row does not say so.
+    """
 
     run_id: str
     job: str
@@ -32,6 +38,7 @@ class Watched:
     child: subprocess.Popen[bytes] | None = None
     at_a_terminal: bool = False
     doomed: bool = False
+    verdict: str = ""
 
     def gone(self) -> bool:
         """Whether the process has ended; reaps it."""
@@ -92,32 +99,42 @@ class Watch:
                 continue
             if not processes.alive(row["pid"], row["born"]):
                 continue
-            person = row["requested_by"] == AT_A_TERMINAL
+            # Whoever asked for it: what a scheduler started is the scheduler's.
+            person = processes.run_of(row["pid"], row["born"]) != row["run_id"]
             self.runs[row["run_id"]] = Watched(row["run_id"], row["job"], row["pid"], row["born"], None, person)
             if not person:
                 self._say(f"{row['job']} is under way (run {row['run_id']}, process {row['pid']})")
 
-    def look(self, open_rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
-        """Close what has ended, end what is over its deadline or cancelled. `open_rows` is query `open_runs`."""
-        asked = {row["run_id"]: row for row in open_rows if row["cancel_asked_at"] is not None}
-        for one in list(self.runs.values()):
-            if one.gone():
-                self._close(one, now)
-            elif one.run_id in asked:
-                row = asked[one.run_id]
-                self._end(one, f"{one.job} is cancelled by {row['cancel_by']}: {row['cancel_reason']}")
-            elif not one.at_a_terminal and self._over(one):
+    def enforce(self) -> None:
+        """End what is over its deadline, also without the warehouse: the run may hang in the middle of a write."""
+        for one in self.runs.values():
+            if not one.at_a_terminal and not one.gone() and self._over(one):
                 words = f"deadline: {one.job} ran longer than {self._plans[one.job].deadline} and was ended"
-                runs.condemn(self._warehouse, one.run_id, failure="deadline", error=words)
+                try:
+                    if not one.verdict:
+                        runs.condemn(self._warehouse, one.run_id, failure="deadline", error=words)
+                except TROUBLE:
+                    one.verdict = words
                 self._end(one, words)
 
+    def look(self, open_rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
+        """Close what has ended, end what is cancelled. `open_rows` is query `open_runs`.
+
+        Raises what the warehouse raised for one of them, after the others had their turn.
+        """
+        asked = {row["run_id"]: row for row in open_rows if row["cancel_asked_at"] is not None}
+        for one in list(self.runs.values()):
+            if one.run_id in asked and not one.gone():
+                row = asked[one.run_id]
+                self._end(one, f"{one.job} is cancelled by {row['cancel_by']}: {row['cancel_reason']}")
+        self._close_all([one for one in self.runs.values() if one.gone()], now)
+
     def stop(self, now: datetime) -> None:
-        """End all runs but those of people, all at once, and close them."""
+        """End all runs but those of people, all at once, and close them. Raises as `look` does."""
         mine = [one for one in self.runs.values() if not one.at_a_terminal]
         with ThreadPoolExecutor(max_workers=len(mine) or 1) as pool:
             list(pool.map(self._kill, mine))
-        for one in mine:
-            self._close(one, now)
+        self._close_all(mine, now)
 
     def _over(self, one: Watched) -> bool:
         plan, age_s = self._plans.get(one.job), processes.age_s(one.pid, one.born)
@@ -132,7 +149,19 @@ class Watch:
     def _kill(self, one: Watched) -> None:
         processes.end_tree(one.pid, one.born, grace_s=self._grace_s, run_id=one.run_id)
         if one.child is not None:
-            one.child.wait(self._grace_s)
+            # One in an uninterruptible wait cannot be hurried; the next look comes back to it.
+            with suppress(subprocess.TimeoutExpired):
+                one.child.wait(self._grace_s)
+
+    def _close_all(self, gone: Sequence[Watched], now: datetime) -> None:
+        trouble: list[Exception] = []
+        for one in gone:
+            try:
+                self._close(one, now)
+            except TROUBLE as error:
+                trouble.append(error)
+        if trouble:
+            raise trouble[0]
 
     def _close(self, one: Watched, now: datetime) -> None:
         """The process is gone: end what it left behind, close its row if it did not, forget it."""
@@ -153,7 +182,18 @@ class Watch:
             return "was deleted"
         if found[0]["state"] == "running" and found[0]["pid"] != one.pid:
             return "is run by another process"
+        if one.verdict:
+            self._judge(one)
         return runs.close(self._warehouse, one.run_id, now=now, plan=self._plans.get(one.job))
+
+    def _judge(self, one: Watched) -> None:
+        """Write the verdict that could not be written before the kill; the run may have had last words of its own."""
+        with self._warehouse.write() as session:
+            noted = runs.note(session, one.run_id, failure="deadline", error=one.verdict)
+            row = None if noted else runs.run_row(session, one.run_id)
+            if row is not None and row["failure"] == "interrupted":
+                session.upsert("job_runs", run_frame([row | {"failure": "deadline", "error": one.verdict}]))
+        one.verdict = ""
 
     def _not_claimed(self, one: Watched, now: datetime) -> None:
         """Pause before the next start; after the last say in the row that the run could not be started."""

@@ -11,7 +11,7 @@ from pipeline.plans import CHAIN, Plan, jitter, newest_slot, next_slot, slots
 from pipeline.warehouse import Session
 
 AHEAD = timedelta(hours=1)
-"""A slot further ahead of now than this was taken under a clock that was wrong."""
+"""A slot further ahead of now than this was taken under a clock that was wrong, whatever the plan."""
 
 
 @dataclass
@@ -47,7 +47,7 @@ class Timetable:
         """
         plan, entry = self.plans[name], self.entries[name]
         last = entry.last_slot_at
-        if last is None or last > now + AHEAD:
+        if last is None or last > now + ahead(plan):
             entry.last_slot_at = newest_slot(plan, now)
             return Due(entry.last_slot_at) if name == CHAIN and entry.last_slot_at else None
         found = slots(plan, last, now)
@@ -82,6 +82,14 @@ class Timetable:
         stored = session.ask("timetable")
         session.remove("schedule", stored[["job"]])
         session.append("schedule", _frame(rows))
+
+
+def ahead(plan: Plan) -> timedelta:
+    """A slot further ahead of now than this was taken under a clock that was wrong.
+
+    On a grid that is one slot: a chain that waited for a clock that was set back by an hour would miss an issue.
+    """
+    return min(AHEAD, plan.every or AHEAD)
 
 
 def _entry(row: Mapping[Any, Any] | None) -> Entry:

@@ -151,7 +151,7 @@ def _fetch(series: str, at: pd.Timestamp) -> pd.DataFrame:
     row = {
         "series": series, "source": "demo", "window_start": at - timedelta(hours=3), "window_end": at, "rows_new": 12,
         "outcome": "transient" if broken else "ok", "message": message if broken else "", "rows_revised": 1,
-        "rows_same": 23, "rows_quarantined": 0, "seen_at": at, "run_id": "ingest000001",
+        "rows_same": 23, "rows_quarantined": 0, "seen_at": at, "again_at": pd.NaT, "run_id": "ingest000001",
     }  # fmt: skip
     return pd.DataFrame([row])
 

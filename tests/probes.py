@@ -62,6 +62,13 @@ def _fork(context: Context) -> Outcome:
     return _sleep(context)
 
 
+def _hang(context: Context) -> Outcome:
+    """Hold the warehouse for ever."""
+    with context.warehouse.write():
+        time.sleep(600)
+    return Outcome()
+
+
 def _note_pid(context: Context, pid: int) -> None:
     with pids(context.warehouse.path).open("a", encoding="utf-8") as file:
         file.write(f"{pid}\n")
@@ -83,6 +90,7 @@ _ALL = (
     _job("query", _query, on_demand=True),
     _job("stubborn", _stubborn, on_demand=True, deadline=SHORT, tries=1),
     _job("fork", _fork, on_demand=True, deadline=SHORT, tries=1),
+    _job("hang", _hang, on_demand=True, deadline=SHORT, tries=1),
     _job("unborn", _write, on_demand=True),
 )
 JOBS = {job.name: job for job in _ALL}
@@ -126,7 +134,7 @@ def scheduling(env: dict[str, str], *words: str) -> Iterator[subprocess.Popen[st
                 raise
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], Any], seconds: float = 60) -> None:
     """Raises AssertionError when the condition does not come true in time."""
     deadline = time.monotonic() + seconds
     while not condition():

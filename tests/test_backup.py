@@ -1,5 +1,6 @@
 """Backups: of one moment while others write, whole or noticed, kept as long as they should be, nothing left behind."""
 
+import errno
 import random
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pipeline import backups
@@ -20,7 +22,7 @@ from pipeline.settings import ROOT
 from pipeline.warehouse import Warehouse
 from pipeline.workroom import workroom
 from tests import writer
-from tests.conftest import Desk, ask
+from tests.conftest import Desk, ask, desk_in
 
 FLIPS = 30
 
@@ -135,9 +137,58 @@ def test_backups_go_after_their_time_but_never_the_newest_three_that_are_whole(d
         desk.now += timedelta(days=1)
     old = desk.now + timedelta(days=40)
     paths[-1].write_bytes(b"not a backup any more")
-    assert backups.prune(desk.settings.backups, keep=timedelta(days=30), now=old) == [paths[0]]
+    assert backups.prune(desk.warehouse, desk.settings.backups, keep=timedelta(days=30), now=old) == [paths[0]]
     assert backups.kept(desk.settings.backups) == list(reversed(paths[1:]))
-    assert backups.prune(desk.settings.backups, keep=timedelta(days=30), now=old) == []
+    assert backups.prune(desk.warehouse, desk.settings.backups, keep=timedelta(days=30), now=old) == []
+
+
+def test_warehouses_of_one_name_share_a_folder_without_taking_each_others_names_or_backups(
+    full: Desk, tmp_path: Path
+) -> None:
+    folder = tmp_path / "shared"
+    theirs = made(full, folder=folder).path
+    (tmp_path / "other").mkdir()
+    other = desk_in(tmp_path / "other")
+    # Even one that came out of their backup, and whose table of backups tells of it, is another.
+    restore(theirs, other.settings, force=True, now=other.now, actor="test")
+    ours = made(other, folder=folder).path
+    assert ours.name.split("-")[0] == theirs.name.split("-")[0]
+    assert not ours.stem.endswith("-2")
+    for _ in range(3):
+        other.now += timedelta(days=40)
+        made(other, folder=folder)
+    assert backups.prune(other.warehouse, folder, keep=timedelta(days=30), now=other.now) == [ours]
+    assert theirs in backups.kept(folder)
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_model_that_a_training_run_retires_and_removes_meanwhile_is_in_the_backup(
+    full: Desk, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    row = ask(full, "SELECT version_id, artifact FROM model_versions WHERE artifact <> '' ORDER BY number").iloc[0]
+    whole, snapshot = (full.settings.models / row.artifact).read_bytes(), Warehouse.snapshot
+
+    def raced(warehouse: Warehouse, to: Path) -> float:
+        waited_s = snapshot(warehouse, to)
+        with warehouse.write() as session:
+            retired = pd.DataFrame([{"version_id": row.version_id, "reason": "old", "run_id": "r"}])
+            session.append("retirements", retired.assign(retired_at=pd.Timestamp(full.now)))
+        (full.settings.models / row.artifact).unlink()
+        return waited_s
+
+    def other_disk(_source: Path, _target: Path) -> None:
+        raise OSError(errno.EXDEV, "another disk")
+
+    if not links:
+        monkeypatch.setattr("pipeline.backups.os.link", other_disk)
+    monkeypatch.setattr(Warehouse, "snapshot", raced)
+    backup = made(full)
+    monkeypatch.undo()
+    assert backup.flaws == ()
+    with zipfile.ZipFile(backup.path) as archive:
+        assert archive.read(f"models/{row.artifact}") == whole
+    # Retired and gone before the next one, it is missed by nobody.
+    assert made(full).flaws == ()
 
 
 def test_two_backups_of_one_second_have_two_names(desk: Desk) -> None:

@@ -131,7 +131,7 @@ def test_figures_follow_a_switch_of_theme(served: str, visit: Callable[..., Watc
     actual = page.locator(".js-line[style*='15, 23, 42']")
     expect(actual.first).to_be_attached()
     page.emulate_media(color_scheme="dark")
-    expect(actual).to_have_count(0, timeout=15_000)
+    expect(actual).to_have_count(0, timeout=60_000)
 
 
 def test_the_six_hours_can_be_downloaded(served: str, visit: Callable[..., Watched], tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_the_log_of_a_running_run_grows_on_the_page(
     row = served[1].ask("run_by_id", run_id="running00001")
     with served[1].write() as session:
         session.upsert("job_runs", row.assign(log=row["log"] + "\nridge is done", pid=row["pid"].astype("Int64")))
-    expect(page.get_by_text("ridge is done").first).to_be_visible(timeout=12_000)
+    expect(page.get_by_text("ridge is done").first).to_be_visible(timeout=60_000)
 
 
 def test_a_running_probe_is_cancelled_from_the_page(chromium: Browser, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_running_probe_is_cancelled_from_the_page(chromium: Browser, tmp_path:
         dialog.get_by_role("button", name="Cancel the run", exact=True).click()
         expect(dialog).to_be_hidden()
         probes.wait_for(lambda: state() == "cancelled")
-        expect(page.get_by_role("button", name="Cancel sleep", exact=True)).to_have_count(0, timeout=30_000)
+        expect(page.get_by_role("button", name="Cancel sleep", exact=True)).to_have_count(0, timeout=60_000)
         page = watched.open(f"jobs?run={run_id}")
         expect(page.get_by_text("cancelled by local: no more sleep").first).to_be_visible()
         assert watched.exceptions() == []

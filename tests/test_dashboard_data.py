@@ -30,11 +30,11 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 
 def test_an_answer_is_asked_once_until_the_warehouse_changes(desk: Desk) -> None:
-    first = desk.ask("page_issue", target="demo.load")
-    assert desk.ask("page_issue", target="demo.load") is first
+    first = desk.ask("page_issue", target="demo.load", due=NOW)
+    assert desk.ask("page_issue", target="demo.load", due=NOW) is first
     with desk.warehouse.write() as session:
         session.upsert("job_runs", session.ask("run_by_id", run_id="train0000003"))
-    assert desk.ask("page_issue", target="demo.load") is not first
+    assert desk.ask("page_issue", target="demo.load", due=NOW) is not first
 
 
 def test_a_busy_warehouse_gives_the_last_known_answer_and_says_so(desk: Desk) -> None:
@@ -91,10 +91,10 @@ def test_freshness_of_series_moves_on_with_the_minute(desk: Desk) -> None:
 
 
 def test_the_change_is_against_the_issue_before_for_the_same_hour(desk: Desk) -> None:
-    issue = desk.ask("page_issue", target="demo.load")
+    issue = desk.ask("page_issue", target="demo.load", due=NOW)
     assert list(issue["horizon"]) == [1, 2, 3, 4, 5, 6]
     assert issue["change"].notna().tolist() == [True] * 5 + [False]
-    hours = desk.ask("page_fan", target="demo.load", since=NOW - timedelta(hours=12)).set_index("valid_at")
+    hours = desk.ask("page_fan", target="demo.load", due=NOW, since=NOW - timedelta(hours=12)).set_index("valid_at")
     beside = hours.loc[issue["valid_at"]]
     assert np.allclose((beside["p50"] - beside["previous"]).to_numpy()[:5], issue["change"][:5])
 
@@ -102,7 +102,7 @@ def test_the_change_is_against_the_issue_before_for_the_same_hour(desk: Desk) ->
 def test_the_fan_has_every_hour_once_even_where_data_are_missing(desk: Desk) -> None:
     with desk.warehouse.write() as session:
         session._cursor.execute("DELETE FROM actuals WHERE valid_at = TIMESTAMPTZ '2026-11-20 04:00:00+00'")
-    hours = desk.ask("page_fan", target="demo.load", since=NOW.replace(minute=0) - timedelta(hours=12))
+    hours = desk.ask("page_fan", target="demo.load", due=NOW, since=NOW.replace(minute=0) - timedelta(hours=12))
     assert (hours["valid_at"].diff().dropna() == pd.Timedelta("1h")).all()
     assert hours.loc[
         hours["actual"].isna() & (hours["valid_at"] < NOW - timedelta(hours=2)), "valid_at"

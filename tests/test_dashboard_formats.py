@@ -81,3 +81,21 @@ def test_one_is_singular() -> None:
 )
 def test_a_figure_of_unknown_kind_is_short(value: object, shown: str) -> None:
     assert formats.figure(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "markdown"),
+    [
+        ("ingest: no answer (503).", "ingest: no answer (503)."),
+        ("![x](u) *a* _b_ `c` $d$ <i>", r"!\[x\](u) \*a\* \_b\_ \`c\` \$d\$ \<i>"),
+        (":red[y] a::b", r"\:red\[y\] a\:\:b"),
+        ("# a\n\n    - b\n12. c", "\\# a  \n\\- b  \n12\\. c"),
+        ("https://a.b www.a.b a@b.c :smile: ->", "https:|//a.b www|.a.b a@|b.c :|smile: -|>"),
+    ],
+)
+def test_text_of_others_means_nothing_in_markdown(text: str, markdown: str) -> None:
+    assert formats.plain(text).replace(formats.JOINER, "|") == markdown
+
+
+def test_code_has_more_backticks_than_its_text() -> None:
+    assert (formats.code("demo.load"), formats.code("a `b`\n\nc")) == ("`demo.load`", "`` a `b` c ``")

@@ -134,3 +134,16 @@ def test_an_alert_that_is_over_cannot_be_acknowledged(desk: Desk) -> None:
     with pytest.raises(ActRefused, match="resolved"):
         actions.act_on_alert(desk, user=OPERATOR, kind="acknowledge", alert_id="past00", reason="late", now=NOW)
     assert "failed" in set(audit(desk)["outcome"])
+
+
+def test_running_a_new_issue_again_takes_the_role_of_a_new_issue(desk: Desk) -> None:
+    run_id = actions.reissue(desk, user=ADMIN, target="demo.load", reason="new champion", now=NOW)
+    actions.cancel(desk, user=ADMIN, run_id=run_id, reason="not yet", now=NOW)
+    before = counts(desk)
+    with pytest.raises(Denied, match="retry needs the role admin; otto is operator"):
+        actions.retry(desk, user=OPERATOR, run_id=run_id, reason="again", now=NOW)
+    assert counts(desk) == before
+    rows = audit(desk).query("actor == 'otto'")
+    assert rows[["action", "subject", "outcome"]].values.tolist() == [["retry", run_id, "denied"]]
+    again = actions.retry(desk, user=ADMIN, run_id=run_id, reason="now", now=NOW)
+    assert json.loads(desk.warehouse.ask("run_by_id", run_id=again)["args"].iloc[0]) == {"reissue": "demo.load"}

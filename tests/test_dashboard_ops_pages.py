@@ -1,5 +1,6 @@
 """Alerts, Data and Jobs: what ops see, what they may press, and what follows from it."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import actions, alarms, runbook
 from dashboard.actions import User
 from dashboard.data import Desk
+from pipeline.errors import Busy
 from tests import filler
 from tests.dashboards import NOW, opened, seated, words
 from tests.filler import Story
@@ -136,6 +138,12 @@ def test_quality_and_revisions_count_what_the_tables_hold(desk: Desk) -> None:
     assert "were revised after they were first complete" in words(app)
 
 
+def test_a_day_that_is_not_over_is_not_a_bad_one(desk: Desk) -> None:
+    with desk.warehouse.write() as session:
+        session.script("UPDATE quality SET verdict = 'partial' WHERE series = 'demo.price'")
+    assert table(opened("data"), "missing_today").set_index("series").loc["Day-ahead price", "bad"] == "0 of 7"
+
+
 def test_a_gap_is_filled_from_the_page_and_says_so(desk: Desk) -> None:
     app = opened("data")
     assert table(app, "slots")["slots"].tolist() == [8]
@@ -209,9 +217,46 @@ def test_missed_issues_are_counted_wherever_issues_are(desk: Desk) -> None:
 
 
 def test_capacity_is_projected(desk: Desk) -> None:
-    said = words(opened("jobs"))
-    assert "The warehouse grows by 2.0 MiB a day (60 measurements of 59 days)" in said
-    assert "Free: 21.3 GiB" in said
+    app = opened("jobs")
+    # The median step of half the time: 2 MiB of warehouse, 0.5 of models and 29 of backups a day.
+    assert "**Stored, with backups, MiB**" in words(app)
+    assert "Together they grow by 31.5 MiB a day (60 measurements of 59 days); full in 692 days" in words(app)
+    assert "Free: 21.3 GiB" in words(app)
+    assert table(app, "growth").values.tolist() == [["raw", 324_000, "+400"]]
+
+
+def test_the_time_a_run_took_has_room_for_its_longest_words(desk: Desk) -> None:
+    shown = next(one for one in opened("jobs").dataframe if "rows_out" in one.value.columns)
+    assert json.loads(shown.proto.columns)["took"]["width"] >= 100
+
+
+def test_an_operator_cannot_press_run_again_for_a_new_issue(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, otto = User("ada", "admin"), User("otto", "operator")
+    run_id = actions.reissue(desk, user=ada, target="demo.load", reason="x", now=NOW)
+    actions.cancel(desk, user=ada, run_id=run_id, reason="not yet", now=NOW)
+    monkeypatch.setattr("dashboard.ui.current_user", lambda _address: otto)
+    for asked, disabled in ((run_id, True), ("auth00000001", False)):
+        app = opened("jobs")
+        app.query_params["run"] = asked
+        assert app.run().button(key=f"retry-{asked}").disabled is disabled
+
+
+@pytest.mark.parametrize(("view", "query"), [("jobs", "page_missed"), ("data", "page_quality")])
+def test_a_question_that_fails_blanks_one_panel_only(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, view: str, query: str
+) -> None:
+    ask = Desk.ask
+
+    def broken(self: Desk, name: str, **params: object) -> object:
+        if name == query:
+            raise Busy("the warehouse is busy.")
+        return ask(self, name, **params)
+
+    monkeypatch.setattr(Desk, "ask", broken)
+    app = opened(view)
+    assert not app.exception
+    assert sum("Not available right now" in one.value for one in app.warning) == 1
+    assert "Capacity, 90 days" in words(app) if view == "jobs" else "Gaps, 35 days" in words(app)
 
 
 def test_a_viewer_sees_buttons_that_cannot_be_pressed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

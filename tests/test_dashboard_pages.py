@@ -8,6 +8,9 @@ import pytest
 
 from dashboard import data
 from dashboard.data import Desk
+from pipeline import migrating
+from pipeline.queries import migrations
+from pipeline.warehouse import Warehouse
 from tests import filler
 from tests.dashboards import NOW, opened, seated, words
 from tests.filler import Story
@@ -52,7 +55,7 @@ def test_a_view_shows_a_missing_warehouse(view: str, tmp_path: Path, monkeypatch
 
 def test_the_trader_sees_six_hours_with_band_and_change(desk: Desk) -> None:
     app = opened()
-    issue = desk.ask("page_issue", target="demo.load")
+    issue = desk.ask("page_issue", target="demo.load", due=NOW)
     assert [card.label for card in app.metric] == [f"T+{h} · {10 + h}:00" for h in range(1, 7)]
     assert app.metric[0].value == f"{issue['p50'].iloc[0]:,.0f}"
     assert app.metric[5].delta == "first issue"
@@ -167,3 +170,19 @@ def test_a_clock_months_later_still_draws(desk: Desk) -> None:
     desk.clock = lambda: NOW + timedelta(days=90)
     for view in VIEWS:
         assert not opened(view).exception
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_warehouse_of_an_older_release_is_named_and_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, view: str
+) -> None:
+    warehouse = Warehouse(tmp_path / "w.duckdb")
+    with warehouse.write() as session:
+        for step in migrations()[:2]:
+            migrating.apply(session, step, NOW)
+    with seated(warehouse.path, monkeypatch):
+        app = opened(view)
+        assert "The warehouse is of an older release; any job migrates it" in words(app)
+        assert (list(app.exception), list(app.error), list(app.warning), list(app.subheader)) == ([], [], [], [])
+        warehouse.migrate(NOW)
+        assert "older release" not in words(app.run())

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pipeline import errors
+from pipeline.attaching import OutOfMemory
 from pipeline.failures import POLICIES, WORST_FIRST, again_at, failure_of, tries_of, worst
 from pipeline.settings import ROOT
 
@@ -57,6 +58,7 @@ def full_disk() -> OSError:
         (errors.ChannelFailed("wrong address", again=False), "refused"),
         (KeyboardInterrupt(), "interrupted"),
         (MemoryError(), "busy"),
+        (OutOfMemory("failed to allocate"), "busy"),
         (full_disk(), "disk_full"),
         (OSError(errno.EACCES, "not yours"), "bug"),
         (ZeroDivisionError(), "bug"),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pipeline.freshness import Freshness, due_slot, look
@@ -134,6 +135,63 @@ def test_a_refusal_is_named_with_its_beginning(spain: Desk, server: GridServer, 
     found = fresh(spain)["es.load"]
     assert found.state == "late"
     assert found.why == words.replace("10:25", "10:35" if fault is not faults.unauthorized else "10:25")
+
+
+def asked(desk: Desk, at: str, source: str, outcome: str, first: str, last: str, again: str | None = None) -> None:
+    """A request of the day for what lies from `first` to `last`, not to be repeated before `again`."""
+    row = {"series": "es.load", "source": source, "outcome": outcome, "message": "", "run_id": f"run-{at}"}
+    times = {"window_start": first, "window_end": last, "seen_at": f"2024-10-28 {at}Z"}
+    counts = dict.fromkeys(("rows_new", "rows_revised", "rows_same", "rows_quarantined"), 0)
+    times |= {"again_at": again}
+    stamps = {name: pd.Series([text], dtype="datetime64[us, UTC]") for name, text in times.items()}
+    with desk.warehouse.write() as session:
+        session.append("fetches", pd.DataFrame([row | counts]).assign(**stamps))
+
+
+@pytest.mark.parametrize("source", ["files", "redata"])
+@pytest.mark.parametrize("outcome", ["ok", "empty", "bad_request"])
+def test_an_import_or_a_backfill_of_old_hours_does_not_rewrite_the_story_of_an_outage(
+    spain: Desk, source: str, outcome: str
+) -> None:
+    for at in ("10:25", "10:30"):
+        asked(spain, at, "redata", "auth", "2024-10-28 10:00Z", f"2024-10-28 {at}Z")
+    asked(spain, "10:42", source, outcome, "2024-01-01", "2024-01-02")
+    spain.now = NOW + timedelta(minutes=23)
+    said = "redata refuses our identity since 10:25 UTC; check the token."
+    assert fresh(spain)["es.load"].why == said
+    asked(spain, "10:45", "redata", "auth", "2024-10-28 10:00Z", "2024-10-28 10:45Z")
+    spain.now = NOW + timedelta(minutes=26)
+    assert fresh(spain)["es.load"].why == said
+    assert fresh(spain)["es.load"].asked_at == NOW + timedelta(minutes=25)
+
+
+def test_a_file_may_hold_the_newest_hours_and_is_no_answer_of_the_provider(spain: Desk) -> None:
+    asked(spain, "10:25", "redata", "transient", "2024-10-28 10:00Z", "2024-10-28 10:25Z")
+    asked(spain, "10:42", "files", "ok", "2024-10-01", "2024-10-28 10:40Z")
+    spain.now = NOW + timedelta(minutes=23)
+    assert fresh(spain)["es.load"].why.startswith("redata does not answer properly since 10:25 UTC")
+
+
+def test_a_refusal_met_at_an_old_gap_counts_since_nothing_else_was_asked(spain: Desk) -> None:
+    asked(spain, "10:40", "redata", "auth", "2024-10-27", "2024-10-27 01:00Z")
+    spain.now = NOW + timedelta(minutes=22)
+    assert fresh(spain)["es.load"].why == "redata refuses our identity since 10:40 UTC; check the token."
+
+
+def test_a_source_that_is_not_asked_again_yet_is_not_a_dead_ingest(spain: Desk) -> None:
+    asked(spain, "10:25", "redata", "auth", "2024-10-28 10:00Z", "2024-10-28 10:25Z", again="2024-10-28 11:25Z")
+    spain.now = NOW + timedelta(minutes=60)
+    assert fresh(spain)["es.load"].why == "redata refuses our identity since 10:25 UTC; check the token."
+    spain.now = NOW + timedelta(minutes=90)
+    assert fresh(spain)["es.load"].why == "It was not asked for since 10:25 UTC: ingest has not run."
+
+
+def test_an_answer_that_reaches_what_is_due_ends_the_story(spain: Desk) -> None:
+    asked(spain, "10:25", "redata", "auth", "2024-10-28 10:00Z", "2024-10-28 10:25Z")
+    asked(spain, "10:40", "redata", "empty", "2024-10-28 10:00Z", "2024-10-28 10:40Z")
+    asked(spain, "10:45", "redata", "auth", "2024-10-28 10:00Z", "2024-10-28 10:45Z")
+    spain.now = NOW + timedelta(minutes=26)
+    assert fresh(spain)["es.load"].why == "redata refuses our identity since 10:45 UTC; check the token."
 
 
 def test_a_series_no_source_in_use_carries_says_so(spain: Desk) -> None:

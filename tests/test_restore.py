@@ -11,11 +11,14 @@ import pytest
 
 from pipeline import backups
 from pipeline.doctor import examine
-from pipeline.errors import BackupDamaged, RestoreRefused
+from pipeline.errors import BackupDamaged, RestoreRefused, WrongFile
 from pipeline.restoring import Restored, restore
 from pipeline.settings import ROOT, Settings
 from pipeline.warehouse import SCHEDULER, Warehouse
 from tests.conftest import Desk, ask, desk_in
+
+HEADERS, BLOCK = 3 * 4096, 262_144
+"""Where the first block of a DuckDB file begins, and how large one is."""
 
 
 def made(desk: Desk) -> Path:
@@ -124,6 +127,58 @@ def test_a_warehouse_too_damaged_to_open_is_replaced_and_kept(full: Desk) -> Non
     assert done.kept.read_bytes().startswith(b"ruined")
     assert Path(f"{done.kept}.wal").read_bytes() == b"ruined too"
     assert not unfolded.exists()
+
+
+def flipped(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0x40
+    path.write_bytes(content)
+
+
+def crashed(desk: Desk) -> Path:
+    """A write-ahead log that a crash left."""
+    script = "import duckdb, os, sys; c = duckdb.connect(sys.argv[1]); c.execute(\"SET wal_autocheckpoint = '1GB'\")\n"
+    script += "for _ in range(5): c.execute(\"INSERT INTO raw SELECT * REPLACE ('x' AS series) FROM raw LIMIT 2000\")\n"
+    script += "os._exit(9)"
+    subprocess.run([sys.executable, "-c", script, str(desk.settings.warehouse)], check=False, timeout=60)
+    return desk.warehouse.unfolded
+
+
+@pytest.mark.parametrize("damage", ["header", "content", "wal"])
+def test_a_checksum_that_does_not_hold_is_told_in_a_sentence_and_a_restore_mends_it(
+    full: Desk, environment: Callable[..., dict[str, str]], damage: str
+) -> None:
+    def jobs(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(ROOT / "jobs.py"), "--now", full.now.isoformat(), *words]
+        return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60)
+
+    path, before = made(full), contents(full)
+    hurt = crashed(full) if damage == "wal" else full.settings.warehouse
+    blocks = (
+        ask(full, "SELECT block_id FROM pragma_storage_info('raw') WHERE block_id > 0") if damage == "content" else None
+    )
+    flipped(
+        hurt, {"header": 100, "wal": hurt.stat().st_size // 2}.get(damage) or HEADERS + blocks.block_id[0] * BLOCK + 99
+    )
+    ruined = hurt.read_bytes()
+    said = jobs("doctor")
+    assert said.returncode == 1
+    assert said.stderr.startswith("WrongFile: warehouse.duckdb is damaged (")
+    assert said.stderr.endswith("); restore a backup (RUNBOOK, warehouse damaged).\n")
+    assert said.stderr.count("\n") == 1
+    done = jobs("restore", str(path), "--force")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert jobs("doctor").returncode == 0
+    assert contents(full) == before
+    kept = full.settings.warehouse.with_name("warehouse.duckdb.before-restore-20261120T102000Z")
+    assert Path(f"{kept}.wal" if damage == "wal" else kept).read_bytes() == ruined
+
+
+def test_a_damaged_file_whose_name_speaks_of_a_lock_is_not_taken_for_a_locked_one(tmp_path: Path) -> None:
+    path = tmp_path / "clock.duckdb"
+    path.write_bytes(b"ruined" * 10_000)
+    with pytest.raises(WrongFile, match=r"clock\.duckdb cannot be opened as a warehouse"), Warehouse(path).read():
+        pass
 
 
 def test_a_restore_killed_before_the_exchange_leaves_the_old_warehouse(

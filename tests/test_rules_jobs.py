@@ -10,6 +10,7 @@ import pytest
 
 from pipeline import processes
 from pipeline.operations import JobPlan, Operations, Tuning
+from pipeline.plans import jitter, plans_of
 from pipeline.rules import jobs as job_rules
 from pipeline.runs import new_run, run_frame
 from pipeline.warehouse import SCHEDULER
@@ -34,9 +35,18 @@ def ran(desk: Desk, job: str, state: str, *, ago: float = 0, took_s: float = 20,
         session.append("job_runs", run_frame([row | {"state": state} | more]))
 
 
+def term(desk: Desk, since: datetime) -> None:
+    script(
+        desk,
+        "DELETE FROM scheduler_terms;"
+        f"INSERT INTO scheduler_terms VALUES ('one', 'desk', 1, 1.0, {utc(since)}, {utc(since)}, NULL, NULL)",
+    )
+
+
 @pytest.fixture
 def led(desk: Desk) -> Iterator[Desk]:
-    """A desk that some scheduler leads."""
+    """A desk that some scheduler has led for a day."""
+    term(desk, desk.now - 24 * HOUR)
     with desk.warehouse.job_lock(SCHEDULER):
         yield desk
 
@@ -94,6 +104,7 @@ def test_what_people_ask_for_and_cancelled_runs_are_no_alert(desk: Desk) -> None
     ran(desk, "ingest", "succeeded", ago=2)
     ran(desk, "ingest", "cancelled", ago=1)
     assert bad(desk, "job_failed") == {}
+    assert set(bad(desk, "job_failed", operations=Operations(jobs={"backtest": JobPlan(at="05:00")}))) == {"backtest"}
 
 
 def planned(desk: Desk, job: str, next_at: datetime) -> None:
@@ -125,6 +136,18 @@ def test_a_daily_slot_that_nobody_took_is_late_until_it_is_run(led: Desk) -> Non
     assert words(judged(led, ["job_late"])) == [("resolved", "train")]
 
 
+def test_a_slot_whose_start_is_put_off_by_jitter_is_not_late_once_it_ran(led: Desk) -> None:
+    own = Operations(jobs={"train": JobPlan(jitter=HOUR)})
+    slot = led.now.replace(hour=3, minute=30)
+    start = slot + jitter(plans_of(led.jobs, own)["train"], slot)
+    planned(led, "train", start)
+    fresh(led)
+    ran(led, "train", "succeeded", slot_at=slot - 24 * HOUR)
+    assert set(bad(led, "job_late", operations=own)) == {"train"}
+    ran(led, "train", "succeeded", slot_at=slot)
+    assert bad(led, "job_late", operations=own) == {}
+
+
 def test_a_job_of_the_chain_with_work_that_is_not_run_is_late(led: Desk) -> None:
     fresh(led)
     led.now += 16 * MINUTE
@@ -150,6 +173,22 @@ def test_a_busy_lane_is_not_late_and_neither_is_a_slow_chain(led: Desk) -> None:
     assert bad(led, "job_late", operations=slow) == {}
     ran(led, "ingest", "running", ago=16)
     assert bad(led, "job_late") == {}
+
+
+def test_a_new_leader_has_time_to_catch_up_before_anything_is_late(led: Desk) -> None:
+    planned(led, "train", led.now - HOUR)
+    assert set(bad(led, "job_late")) >= {"train", "ingest"}
+    term(led, led.now - 14 * MINUTE)
+    assert bad(led, "job_late") == {}
+    term(led, led.now - 16 * MINUTE)
+    assert "train" in bad(led, "job_late")
+
+
+def test_a_step_of_the_chain_with_a_rhythm_of_its_own_is_not_late_before_its_turn(led: Desk) -> None:
+    ran(led, "monitor", "succeeded", ago=120)
+    own = Operations(jobs={"monitor": JobPlan(every=timedelta(hours=6))})
+    assert "monitor" in bad(led, "job_late")
+    assert "monitor" not in bad(led, "job_late", operations=own)
 
 
 def test_without_a_scheduler_that_is_said_instead(desk: Desk) -> None:

@@ -134,6 +134,7 @@ def test_drift_fires_and_clears_once(scored: Desk) -> None:
         "INSERT INTO drift SELECT * REPLACE ('newer' AS run_id, false AS drifted, checked_at + INTERVAL 1 DAY"
         " AS checked_at) FROM drift",
     )
+    scored.now += timedelta(days=1)
     assert words(judged(scored, ["drift"])) == [("resolved", "demo.load")]
 
 

@@ -86,7 +86,7 @@ def test_warehouse_growing_fires_for_a_leap_and_clears_once(desk: Desk) -> None:
     assert judged(desk, ["warehouse_growing"]) == []
     measured(desk, [*usual, usual[-1] + 90])
     (flip,) = judged(desk, ["warehouse_growing"])
-    assert "the warehouse grew by 90 MiB in a day, 10.0 are usual (median, n = 19)." in flip.message
+    assert "what is stored grew by 90 MiB in a day, 10.0 are usual (median, n = 19)." in flip.message
     assert bad(desk, "warehouse_growing", limit=10) == {}
     desk.now += DAY
     measured(desk, [*usual, usual[-1] + 90, usual[-1] + 100])

@@ -131,12 +131,20 @@ def test_a_clock_that_is_set_forward_and_back_doubles_nothing(desk: Desk, env: d
         wait_for(lambda: done(desk, "daily") == 1 and done(desk, "two") == 2)
         (row,) = ask(desk, "SELECT reason FROM job_runs WHERE job = 'daily'").itertuples()
         assert row.reason.startswith("missed 20 Nov 03:30Z; the clock went from 20 Nov 02:01Z to 20 Nov 04:0")
-        move(env, MORNING + 2 * HOUR - 20 * MINUTE)  # within the hour: nothing until the clock is there again
+        move(env, MORNING + 2 * HOUR - 4 * MINUTE)  # by less than a slot: nothing until the clock is there again
         request(desk.warehouse, "ask", by="ana", reason="", args={}, now=MORNING + HOUR)
         wait_for(lambda: done(desk, "ask") == 1)
         assert done(desk, "two") == 2
-        move(env, MORNING + 5 * MINUTE)  # further back: the hours come again, those slots had no run
+        move(env, MORNING + 2 * HOUR - 20 * MINUTE)  # the minutes come again, those slots had no run
         wait_for(lambda: done(desk, "two") == 3)
+        move(env, MORNING + 5 * MINUTE)  # the hours too
+        wait_for(lambda: done(desk, "two") == 4)
+        move(env, MORNING - 4 * MINUTE)
+        wait_for(lambda: done(desk, "two") == 5)
+        move(env, MORNING + MINUTE)  # that slot was run before
+        request(desk.warehouse, "ask", by="ana", reason="", args={}, now=MORNING + HOUR)
+        wait_for(lambda: done(desk, "ask") == 2)
+        assert done(desk, "two") == 5
     assert done(desk, "daily") == 1
     assert not doubled(desk)
 

@@ -95,6 +95,35 @@ def test_the_exit_code_tells_monitoring_how_it_is(full: Desk, environment: Envir
     assert not (tmp_path / "none.duckdb").exists()
 
 
+def test_settings_that_cannot_be_used_are_unknown_too(environment: Environment) -> None:
+    done = call("status", env=environment(SEXTANT_SMTP_PORT="x"))
+    assert (done.returncode, "SEXTANT_SMTP_PORT" in done.stderr) == (3, True)
+
+
+def test_a_series_that_no_source_in_use_carries_is_no_warning(full: Desk) -> None:
+    with full.warehouse.write() as session:
+        session.script("DELETE FROM raw WHERE series = 'demo.price'")
+        session.script("DELETE FROM fetches WHERE series = 'demo.price'")
+    with full.warehouse.job_lock(SCHEDULER):
+        assert looked(full).worst == "ok"
+    with full.warehouse.write() as session:
+        session.script("DELETE FROM raw WHERE series = 'demo.temperature'")
+    with full.warehouse.job_lock(SCHEDULER):
+        assert looked(full).reasons[0].startswith("demo.temperature: ")
+
+
+def test_growth_counts_models_and_backups_on_the_same_disk(full: Desk) -> None:
+    full.settings.backups.mkdir()
+    sizes = {"warehouse_bytes": 1.0, "models_bytes": 2.0, "backups_bytes": 4.0, "wal_bytes": 8.0}
+    for day in range(10):
+        at = pd.Timestamp(full.now) - timedelta(days=10 - day)
+        rows = [{"measured_at": at, "what": name, "value": 1e6 * size * day} for name, size in sizes.items()]
+        with full.warehouse.write() as session:
+            session.append("capacity", pd.DataFrame(rows).assign(run_id="r"))
+    growth = looked(full).capacity["growth"]
+    assert growth["per_day"] == pytest.approx(7e6)
+
+
 def test_json_holds_everything_and_is_json_when_nothing_can_be_told_too(
     environment: Environment, tmp_path: Path
 ) -> None:

@@ -46,10 +46,10 @@ def test_a_run_that_forks_is_ended_whole_and_its_job_can_run_again(desk: Desk, e
         family = [int(pid) for pid in lines(pids(desk.warehouse.path))]
         assert all(is_alive(pid) for pid in family)
         wait_for(lambda: state(desk, run_id) == "failed")
-        wait_for(lambda: not any(is_alive(pid) for pid in family), seconds=10)
+        wait_for(lambda: not any(is_alive(pid) for pid in family), seconds=30)
         again = ask_for(desk, "fork", s=0)
         wait_for(lambda: state(desk, again) == "succeeded")
-        wait_for(lambda: not any(is_alive(int(pid)) for pid in lines(pids(desk.warehouse.path))), seconds=10)
+        wait_for(lambda: not any(is_alive(int(pid)) for pid in lines(pids(desk.warehouse.path))), seconds=30)
 
 
 def test_a_queued_run_is_cancelled_at_once_and_a_running_one_within_seconds(desk: Desk, env: dict[str, str]) -> None:
@@ -60,8 +60,8 @@ def test_a_queued_run_is_cancelled_at_once_and_a_running_one_within_seconds(desk
         wait_for(lambda: state(desk, second) == "running")
         assert state(desk, third) == "queued"  # one at a time in a lane
         assert cancel(desk.warehouse, second, by="ana", reason="wrong days", now=MORNING) == "running"
-        wait_for(lambda: state(desk, second) == "cancelled", seconds=10)
-        wait_for(lambda: state(desk, third) == "running", seconds=10)
+        wait_for(lambda: state(desk, second) == "cancelled", seconds=30)
+        wait_for(lambda: state(desk, third) == "running", seconds=30)
     assert row(desk, second)["error"] == "cancelled by ana: wrong days"
     assert state(desk, first) == "cancelled"
     assert ask(desk, "SELECT count(*) AS n FROM job_runs WHERE first_run_id IS NOT NULL AND job = 'ask'").n.iloc[0] == 0
@@ -109,5 +109,5 @@ def test_no_run_outlives_the_death_of_its_process(desk: Desk, env: dict[str, str
         run_id = ask_for(desk, "sleep")
         wait_for(lambda: state(desk, run_id) == "running")
         os.kill(int(str(row(desk, run_id)["pid"])), signal.SIGKILL)
-        wait_for(lambda: state(desk, run_id) == "failed", seconds=10)
+        wait_for(lambda: state(desk, run_id) == "failed", seconds=30)
     assert row(desk, run_id)["failure"] == "interrupted"

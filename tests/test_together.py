@@ -35,7 +35,7 @@ def keep_running(desk: Desk, env: dict[str, str], until: float, said: list[str])
 def keep_reading(screen: Screen, target: str, until: float, said: list[str]) -> None:
     """The questions of a page, as often as they can be asked."""
     while time.monotonic() < until:
-        for query in ("champion", "newest_actual", "newest_version"):
+        for query in ("champion", "newest_version"):
             screen.ask(query, target=target)
         if screen.late():
             said.append("an outdated answer")

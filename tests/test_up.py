@@ -1,17 +1,20 @@
 """`up` and its supervisor as real processes: what dies is started again, and nothing outlives it."""
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 
+from pipeline.runs import request
 from pipeline.settings import ROOT
 from pipeline.supervising import Supervisor
 from tests.browser import free_port
@@ -82,6 +85,42 @@ def test_it_gives_up_after_quick_deaths_in_a_row_and_calls_for_help_first() -> N
     assert said[4] == "bad died 4 times in a row within 60 s; giving up"
     assert len(helped) >= 2
     assert all(ward.child is None or ward.child.poll() is not None for ward in supervisor.wards)
+
+
+def test_one_that_is_spare_is_given_up_alone_and_tried_ever_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.supervising.LONGEST_WAIT_S", 0.2)
+    said: list[str] = []
+    commands = {"good": SLEEP, "bad": DIE}
+    supervisor = Supervisor(commands, say=said.append, most=3, first_wait_s=0.1, spare=("bad",))
+    good, bad = supervisor.wards
+    assert supervisor.serve(lambda: bad.deaths == 5 and runs(good.child.pid if good.child else 0)) == 0
+    assert said[2:] == [
+        "bad died 3 times in a row within 60 s, last with exit code 3; it is tried every 0.2 s from now on"
+    ]
+
+
+@pytest.mark.parametrize(("words", "ends"), [([], False), (["--with-parent"], True)])
+def test_a_scheduler_outlives_the_shell_that_started_it_unless_told_not_to(
+    full: Desk, environment: Environment, words: list[str], ends: bool
+) -> None:
+    started = shlex.join([sys.executable, str(ROOT / "jobs.py"), "schedule", *words])
+    script = f"setsid {started} < /dev/null > /dev/null 2>&1 & echo $!; read line"
+    with subprocess.Popen(["sh", "-c", script], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as sh:
+        assert sh.stdout is not None
+        pid = int(sh.stdout.readline())
+        wait_for(full.warehouse.scheduler_alive)
+        sh.communicate()
+    try:
+        if ends:
+            wait_for(lambda: not runs(pid), seconds=30)
+        else:
+            run_id = request(full.warehouse, "quality", by="ana", reason="", args={"try": 1}, now=full.now)
+            wait_for(lambda: full.warehouse.ask("run_by_id", run_id=run_id).state.iloc[0] != "queued")
+            assert runs(pid)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        wait_for(lambda: not runs(pid), seconds=30)
 
 
 def test_a_death_after_a_while_is_none_of_the_quick_ones() -> None:

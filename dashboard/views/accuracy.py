@@ -102,7 +102,7 @@ def _left_out(frame: Frame, scored: dict[str, object]) -> None:
         if n:
             st.caption(
                 f":material/event_busy: **{formats.count(n, 'hour')} left out** of all figures of this page: "
-                f"{event.reason} ({formats.stamp(event.first, frame.zone)} to "
+                f"{formats.plain(event.reason)} ({formats.stamp(event.first, frame.zone)} to "
                 f"{formats.stamp(event.last, frame.zone)} {frame.clock})."
             )
 

@@ -10,6 +10,7 @@ from dashboard import alarms, alert_history, confirming, formats, runbook, ui
 from dashboard.alarms import SEVERITIES
 from dashboard.confirming import Question
 from dashboard.data import moment, this_hour, word
+from dashboard.formats import code, plain
 from dashboard.ui import Frame
 
 FORTNIGHT = timedelta(days=14)
@@ -55,25 +56,27 @@ def _alert(frame: Frame, row: Any) -> None:
     word_, icon, colour = SEVERITIES[row.severity]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.badge(word_, icon=icon, color=colour)  # type: ignore[arg-type]
-        st.markdown(f"**{alarms.title(row.rule)}** · `{row.subject}`", width="content")
+        st.markdown(f"**{plain(alarms.title(row.rule))}** · {code(row.subject)}", width="content")
         _standing(frame, row)
-    st.markdown(row.message)
+    st.markdown(plain(row.message))
     began = f"Since {formats.stamp(row.since, frame.zone)} {frame.clock}, {formats.age(row.since, frame.now)}"
     st.caption(" · ".join([began, *_evidence(row.evidence)]))
     _buttons(frame, row)
     advice = runbook.entry(row.rule)
     with st.expander("What to do", icon=":material/menu_book:", type="compact"):
-        st.markdown(advice or f"RUNBOOK.md has no entry `{row.rule}`.")
+        st.markdown(advice or f"RUNBOOK.md has no entry {code(row.rule)}.")
 
 
 def _standing(frame: Frame, row: Any) -> None:
     standing = alarms.standing(row, frame.now)
-    said = f"{row.act_reason}, {formats.stamp(row.acted_at, frame.zone)} {frame.clock}" if word(row.act) else None
+    said = (
+        f"{plain(row.act_reason)}, {formats.stamp(row.acted_at, frame.zone)} {frame.clock}" if word(row.act) else None
+    )
     if standing == "acknowledged":
-        st.badge(f"Acknowledged by {row.actor}", icon=":material/how_to_reg:", color="gray", help=said)
+        st.badge(f"Acknowledged by {plain(row.actor)}", icon=":material/how_to_reg:", color="gray", help=said)
     elif standing == "snoozed":
         until = formats.stamp(row.until, frame.zone)
-        st.badge(f"Snoozed by {row.actor} until {until}", icon=":material/snooze:", color="gray", help=said)
+        st.badge(f"Snoozed by {plain(row.actor)} until {until}", icon=":material/snooze:", color="gray", help=said)
     else:
         st.badge("Firing", icon=":material/notifications_active:", color="gray", help=said)
 
@@ -82,11 +85,11 @@ def _evidence(text: str) -> list[str]:
     """The figures behind an alert, but for what the link and the message say already."""
     found = {name: value for name, value in json.loads(text).items() if name not in TOLD}
     figures = {name: formats.figure(value) for name, value in found.items() if isinstance(value, str | int | float)}
-    return [f"{name.replace('_', ' ')} {value}" for name, value in figures.items()]
+    return [plain(f"{name.replace('_', ' ')} {value}") for name, value in figures.items()]
 
 
 def _buttons(frame: Frame, row: Any) -> None:
-    what, given = f"**{alarms.title(row.rule)}** · `{row.subject}`", {"alert_id": row.alert_id}
+    what, given = f"**{plain(alarms.title(row.rule))}** · {code(row.subject)}", {"alert_id": row.alert_id}
     standing = alarms.standing(row, frame.now)
     asked = [
         Question("acknowledge", "Acknowledge?", f"{what}\n\nYou see to it: it is not escalated. It stays open until "

@@ -73,7 +73,7 @@ def _tile(frame: Frame, series: Series, one: Freshness) -> None:
         st.caption(f"{verb} to {formats.stamp(one.newest + series.cadence, frame.zone)} {frame.clock}")
     if one.why:
         since = f" Late since {formats.stamp(one.since, frame.zone)} {frame.clock}." if one.since else ""
-        st.caption(f"{one.why[:1].upper()}{one.why[1:]}{since}")
+        st.caption(formats.plain(f"{one.why[:1].upper()}{one.why[1:]}") + since)
 
 
 def _sources(frame: Frame, market: Market) -> None:
@@ -95,7 +95,7 @@ def _sources(frame: Frame, market: Market) -> None:
     shown = {series.id for series in market.series}
     for row in rows.itertuples():
         if row.series in shown and row.message and row.outcome not in ("ok", "empty"):
-            st.caption(f":material/info: {row.series}: {row.message}")
+            st.caption(f":material/info: {formats.plain(f'{row.series}: {row.message}')}")
 
 
 def _source(frame: Frame, series: Series, row: Any) -> dict[str, Any]:

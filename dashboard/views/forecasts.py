@@ -8,7 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts, data, fan, formats, ui
-from dashboard.data import this_hour
+from dashboard.data import due_origin, this_hour
+from dashboard.formats import plain
 from dashboard.ui import Frame
 
 PAST = timedelta(hours=18)
@@ -21,7 +22,7 @@ DOWNLOADED = ["horizon", "valid_at", "local_time", "unit", "p05", "p10", "p50", 
 def page() -> None:
     """Cards, fan chart, table, recent errors."""
     with ui.page("Forecasts") as frame, ui.panel():
-        issue = frame.ask("page_issue", target=frame.target.id)
+        issue = frame.ask("page_issue", target=frame.target.id, due=due_origin(frame.now))
         if issue.empty:
             ui.empty(
                 "No forecast was issued yet",
@@ -67,24 +68,25 @@ def _banners(frame: Frame, issue: pd.DataFrame) -> None:
             icon=":material/schedule:",
         )
     if first.status == "withheld":
-        st.error(f"The forecast is withheld: {first.reason}.", icon=ICONS["withheld"])
+        st.error(f"The forecast is withheld: {plain(first.reason)}.", icon=ICONS["withheld"])
     elif first.status == "reduced":
         st.warning(
-            f"This forecast is reduced, {first.reason}. The champion then looks at the target's own past only, so "
-            "errors may be somewhat larger.",
+            f"This forecast is reduced, {plain(first.reason)}. The champion then looks at the target's own past only, "
+            "so errors may be somewhat larger.",
             icon=ICONS["reduced"],
         )
     elif first.status == "fallback":
         st.warning(
-            f"This is a fallback, not the champion's forecast: {first.reason}. "
+            f"This is a fallback, not the champion's forecast: {plain(first.reason)}. "
             "Shown is the naive forecast with its own band.",
             icon=ICONS["fallback"],
         )
 
     if first.issuer == "reissue":
         st.info(
-            f"Re-issued {formats.stamp(first.made_at, frame.zone)} {frame.clock} by {first.version_id} after a change "
-            f"of model; first issued {formats.stamp(first.first_made_at, frame.zone)} by {first.first_version_id}.",
+            f"Re-issued {formats.stamp(first.made_at, frame.zone)} {frame.clock} by {plain(first.version_id)} after a "
+            f"change of model; first issued {formats.stamp(first.first_made_at, frame.zone)} by "
+            f"{plain(first.first_version_id)}.",
             icon=":material/published_with_changes:",
         )
 
@@ -125,7 +127,7 @@ def _band(frame: Frame, row: Any) -> str:
 
 def _fan(frame: Frame) -> None:
     since = min(this_hour(frame.now), frame.fresh.origin or frame.now) - PAST
-    hours = frame.ask("page_fan", target=frame.target.id, since=since)
+    hours = frame.ask("page_fan", target=frame.target.id, since=since, due=due_origin(frame.now))
     if hours.empty:
         return
     figure = fan.draw(hours, palette=frame.palette, zone=frame.zone, now=frame.now, unit=frame.unit)
@@ -144,7 +146,7 @@ def _provenance(frame: Frame, issue: pd.DataFrame) -> None:
         mode = "replayed afterwards with what was known then"
     words = [
         f"{verb} {formats.stamp(first.made_at, frame.zone)} {frame.clock}, {mode}",
-        f"model {first.version_id}",
+        f"model {plain(first.version_id)}",
         f"inputs as of {formats.stamp(first.as_of, frame.zone)}",
         f"{counts.replayed:,} of {formats.count(counts.n, 'issue')} of the last 30 days replayed",
     ]

@@ -6,9 +6,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import capacity, confirming, data, formats, going, timetable, ui
+from dashboard import actions, capacity, confirming, data, formats, going, timetable, ui
 from dashboard.confirming import Question
 from dashboard.data import this_hour
+from dashboard.formats import code, plain
 from dashboard.timetable import FAILURES, STATES
 from dashboard.ui import Frame
 
@@ -30,7 +31,8 @@ def page() -> None:
                 timetable.timeline(frame)
             with ui.panel():
                 _history(frame, rows, usual)
-        timetable.missed(frame)
+        with ui.panel():
+            timetable.missed(frame)
         with ui.panel():
             capacity.show(frame)
         confirming.show(frame)
@@ -98,7 +100,7 @@ def _run_columns(frame: Frame) -> dict[str, Any]:
         "state": st.column_config.TextColumn("State"),
         "job": st.column_config.TextColumn("Job"),
         "started": st.column_config.TextColumn(f"Started, {frame.clock}"),
-        "took": st.column_config.TextColumn("Took", alignment="right"),
+        "took": st.column_config.TextColumn("Took", alignment="right", width=104),
         "usual": st.column_config.TextColumn(
             "Of usual", alignment="right", help="Against the median of the last 30 that went well"
         ),
@@ -114,18 +116,19 @@ def _run_columns(frame: Frame) -> dict[str, Any]:
 def _run(frame: Frame, run_id: str, usual: dict[str, float]) -> None:
     found = frame.ask("run_by_id", run_id=run_id)
     if found.empty:
-        st.caption(f"Run {run_id} is not in this warehouse.")
+        st.caption(f"Run {plain(run_id)} is not in this warehouse.")
         return
     run = found.iloc[0]
     with st.container(border=True):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
             st.markdown(
-                f"**{run.job}** `{run.run_id}` · {STATES[run.state]} · asked by {run.requested_by}", width="content"
+                f"**{plain(run.job)}** {code(run.run_id)} · {STATES[run.state]} · asked by {plain(run.requested_by)}",
+                width="content",
             )
             _again(frame, run)
         st.caption(_facts(frame, run, usual.get(run.job)))
         if data.word(run.error):
-            st.error(run.error, icon=":material/error:")
+            st.error(plain(run.error), icon=":material/error:")
         if run.state == "running":
             st.caption("Its log grows above, under Now.")
             return
@@ -141,10 +144,12 @@ def _again(frame: Frame, run: pd.Series) -> None:
     if run.state not in AGAIN:
         return
     question = Question(
-        "retry", "Run it again?", f"**{run.job}** goes into the queue with the same arguments as `{run.run_id}`.",
-        "Run again", ":material/replay:", {"run_id": run.run_id},
+        "retry", "Run it again?", f"**{plain(run.job)}** goes into the queue with the same arguments as "
+        f"{code(run.run_id)}.", "Run again", ":material/replay:", {"run_id": run.run_id},
     )  # fmt: skip
-    confirming.button(frame, question, key=f"retry-{run.run_id}")
+    needed = actions.retry_needs(run["args"])
+    off = "" if frame.user.reaches(needed) else f"Needs the role {needed}."
+    confirming.button(frame, question, key=f"retry-{run.run_id}", off=off)
 
 
 def _facts(frame: Frame, run: pd.Series, usual_s: float | None) -> str:
@@ -160,11 +165,11 @@ def _facts(frame: Frame, run: pd.Series, usual_s: float | None) -> str:
     if data.word(run.failure):
         words.append(f"failure: {FAILURES.get(run.failure, run.failure)}")
     if data.word(run.cancel_by):
-        words.append(f"cancelled by {run.cancel_by}: {run.cancel_reason}")
+        words.append(f"cancelled by {plain(run.cancel_by)}: {plain(run.cancel_reason)}")
     if pd.notna(run.peak_mb):
         words.append(f"{formats.number(run.peak_mb)} MB, {formats.span(run.cpu_s)} of processor time")
-    reason = [run.reason] if run.reason else []
-    return " · ".join([*words, *reason, f"arguments `{run['args']}`"])
+    reason = [plain(run.reason)] if run.reason else []
+    return " · ".join([*words, *reason, f"arguments {code(run['args'])}"])
 
 
 if __name__ == "__main__":

@@ -86,8 +86,8 @@ def _training(frame: Frame) -> None:
 
 
 def _training_state(frame: Frame, run: pd.Series) -> None:
-    asked = f"Asked by {run.requested_by} {formats.stamp(run.queued_at, frame.zone)} {frame.clock}"
-    why = f": {run.reason}" if run.reason else ""
+    asked = f"Asked by {formats.plain(run.requested_by)} {formats.stamp(run.queued_at, frame.zone)} {frame.clock}"
+    why = f": {formats.plain(run.reason)}" if run.reason else ""
     if run.state == "queued":
         st.info(f"**Training run {run.run_id} is queued.** {asked}{why}", icon=":material/schedule:")
         if not frame.desk.warehouse.scheduler_alive():
@@ -101,11 +101,11 @@ def _training_state(frame: Frame, run: pd.Series) -> None:
             f"**Training run {run.run_id} is running** for {took}. {asked}{why}", icon=":material/progress_activity:"
         )
         if run.log:
-            st.caption(f"Last said: {run.log.splitlines()[-1]}")
+            st.caption(f"Last said: {formats.plain(run.log.splitlines()[-1])}")
     elif run.state == "failed":
-        st.error(f"**Training run {run.run_id} failed.** {run.error} {asked}.", icon=":material/error:")
+        st.error(f"**Training run {run.run_id} failed.** {formats.plain(run.error)} {asked}.", icon=":material/error:")
     elif data.word(run.version_id):
-        verdict = f"{run.decision}: {run.decision_reason}" if data.word(run.decision) else "not judged"
+        verdict = formats.plain(f"{run.decision}: {run.decision_reason}") if data.word(run.decision) else "not judged"
         took = (
             formats.span((run.ended_at - run.started_at).total_seconds())
             if data.moment(run.started_at)
@@ -113,8 +113,8 @@ def _training_state(frame: Frame, run: pd.Series) -> None:
         )
         st.caption(
             f":material/check_circle: Newest training run `{run.run_id}` ended "
-            f"{formats.age(run.ended_at, frame.desk.clock())} after {took} with **{run.version_id}**, {verdict}. "
-            f"{asked}."
+            f"{formats.age(run.ended_at, frame.desk.clock())} after {took} with "
+            f"**{formats.plain(run.version_id)}**, {verdict}. {asked}."
         )
     else:
         st.caption(f":material/check_circle: Newest training run `{run.run_id}` {run.state}: no new version. {asked}.")

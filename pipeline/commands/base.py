@@ -100,12 +100,14 @@ class Command:
     """One word of the command line. Declared as the module constant COMMAND.
 
     `run` returns the exit code: 0 well, 1 something failed, 2 wrong words; `arguments` adds options to the parser.
+    `refused` is the exit code where an error with a sentence ends it.
     """
 
     name: str
     words: str
     run: Callable[[Desk, argparse.Namespace], int]
     arguments: Callable[[argparse.ArgumentParser], None] = lambda _parser: None
+    refused: int = 1
 
 
 def moment(text: str) -> datetime:

@@ -2,10 +2,11 @@
 
 import argparse
 import logging
+import os
 
 from pipeline import exposition, status
 from pipeline.commands.base import Command, Desk
-from pipeline.pinging import EVERY_S, ping
+from pipeline.pinging import EVERY_S, ping, unjudged
 from pipeline.scheduler import Scheduler
 from pipeline.signals import stop_flag
 
@@ -15,12 +16,16 @@ log = logging.getLogger(__name__)
 
 def run(desk: Desk, options: argparse.Namespace) -> int:
     """Schedule until told to stop; beside another scheduler wait for its end, or with --no-wait raise JobRunning."""
+    parent = os.getppid()
     desk.open()
     told = stop_flag()
 
+    def over() -> bool:
+        return told.is_set() or (options.with_parent and os.getppid() != parent)
+
     def pinged() -> None:
-        note = scheduler.trouble or "the scheduler is at work"
-        log.info(ping(desk.settings, ok=not scheduler.trouble, note=note))
+        trouble = scheduler.trouble or unjudged(desk.warehouse, desk.runner.clock())
+        log.info(ping(desk.settings, ok=not trouble, note=trouble or "the scheduler is at work"))
 
     def measured() -> None:
         if desk.settings.metrics is not None:
@@ -29,12 +34,13 @@ def run(desk: Desk, options: argparse.Namespace) -> int:
 
     duties = [(int(EVERY_S), pinged), (METRICS_S, measured)]
     scheduler = Scheduler(desk.runner, desk.jobs, say=lambda line: print(line, flush=True), duties=duties)
-    scheduler.serve(until=told.is_set, wait=not options.no_wait)
+    scheduler.serve(until=over, wait=not options.no_wait)
     return 0
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-wait", action="store_true", help="do not wait for the end of another scheduler; fail")
+    parser.add_argument("--with-parent", action="store_true", help="stop also when what started this one has ended")
 
 
 COMMAND = Command("schedule", "run what is planned and what people ask for", run, _arguments)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline import status
 from pipeline.commands.base import Command, Desk
-from pipeline.errors import WarehouseError
+from pipeline.errors import SextantError
 from pipeline.status import WORDS, Row, Status
 
 NONE = "-"
@@ -20,7 +20,7 @@ def run(desk: Desk, options: argparse.Namespace) -> int:
     """Print the status; exit code 0 ok, 1 warning, 2 critical, 3 it cannot be told. Changes nothing."""
     try:
         found = status.look(desk.warehouse, desk.settings, desk.markets, desk.runner.clock())
-    except WarehouseError as error:
+    except (SextantError, OSError) as error:
         print(json.dumps({"worst": "unknown", "reasons": [str(error)]}) if options.json else f"? unknown: {error}")
         return WORDS.index("unknown")
     if options.json:
@@ -137,4 +137,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="everything, as one JSON object")
 
 
-COMMAND = Command("status", "how the service is; exit code 0 ok, 1 warning, 2 critical, 3 unknown", run, _arguments)
+COMMAND = Command(
+    "status",
+    "how the service is; exit code 0 ok, 1 warning, 2 critical, 3 unknown",
+    run,
+    _arguments,
+    refused=WORDS.index("unknown"),
+)

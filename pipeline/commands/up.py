@@ -21,16 +21,17 @@ POLL_S = 0.3
 
 
 def run(desk: Desk, options: argparse.Namespace) -> int:
-    """Keep both alive until an interrupt comes or one cannot be kept alive. Raises ConfigError for a taken port."""
+    """Keep both alive until an interrupt, or until the scheduler cannot be. Raises ConfigError for a taken port."""
     _free(options.port)
     desk.open()
     told = stop_flag()
     address = ["--server.address", HOST, "--server.port", str(options.port), "--server.headless", "true"]
     commands = {
-        "scheduler": [*JOBS, "schedule"],
+        "scheduler": [*JOBS, "schedule", "--with-parent"],
         "dashboard": [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py"), *address],
     }
-    supervisor = Supervisor(commands, say=_say, help_after={"scheduler": (ALARM_AFTER_S, lambda: _alarm(told))})
+    help_after = {"scheduler": (ALARM_AFTER_S, lambda: _alarm(told))}
+    supervisor = Supervisor(commands, say=_say, help_after=help_after, spare=("dashboard",))
     _say(f"Sextant is on http://{HOST}:{options.port} (Ctrl-C stops everything)")
     return supervisor.serve(until=told.is_set)
 

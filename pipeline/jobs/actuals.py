@@ -28,7 +28,7 @@ def run(context: Context) -> Outcome:
 
 def _versions(context: Context, target: Target) -> pd.DataFrame:
     with context.warehouse.read() as session:
-        last = session.ask("newest_actual", target=target.id).written_at.iloc[0]
+        last = session.ask("newest_actual", target=target.id, now=context.now).written_at.iloc[0]
         rows = session.ask(
             "hourly_versions",
             series=target.series.id,

@@ -2,6 +2,7 @@
 
 from pipeline import judging
 from pipeline.discovery import discover
+from pipeline.redacting import redact
 from pipeline.rules.base import View
 from pipeline.runner import Context, Job, Outcome
 
@@ -25,7 +26,8 @@ def run(context: Context) -> Outcome:
         context.say(f"{flip.state}, {flip.severity}, {flip.rule} of {flip.subject}: {flip.message}")
     fired = sum(flip.state == "firing" for flip in stored)
     note = f"{fired} fired, {len(stored) - fired} resolved, {judgement.open} open"
-    return Outcome(0, len(stored), note, failures=judgement.failures)
+    failures = tuple(redact(words, context.settings.secrets) for words in judgement.failures)
+    return Outcome(0, len(stored), note, failures=failures, failure=judgement.failure)
 
 
 JOB = Job(name="alert", title="Tell good from bad", run=run, after=("monitor", "quality"))

@@ -20,7 +20,7 @@ def run(context: Context) -> Outcome:
         context.say(f"the doctor says of what was backed up: {flaw}")
     removed = []
     if folder == context.settings.backups:
-        removed = backups.prune(folder, keep=context.operations.retention.backups, now=context.now)
+        removed = backups.prune(context.warehouse, folder, keep=context.operations.retention.backups, now=context.now)
     note = f"{backup.path.name}: {backup.bytes / 1e6:,.1f} MB, opened and checked"
     note += f"; {len(backup.flaws)} flaws, see the log" if backup.flaws else ""
     note += f"; removed {len(removed)} older ones" if removed else ""

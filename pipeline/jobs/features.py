@@ -56,9 +56,12 @@ def _rows(context: Context, target: Target) -> tuple[pd.DataFrame, str]:
 
 
 def _note_missed(context: Context, target: Target) -> None:
+    due = current_origin(context.now)
     with context.warehouse.read() as session:
-        rows = missed(session, target.id, due=current_origin(context.now), now=context.now)
+        rows = missed(session, target.id, due=due, now=context.now)
     with context.warehouse.write() as session:
+        # Noted under a clock that was ahead: what became of those hours shows only now.
+        session.remove("missed_issues", session.ask("noted_ahead", target=target.id, due=due, now=context.now))
         session.append("missed_issues", rows.assign(noted_at=pd.Timestamp(context.now), run_id=context.run_id))
     for row in rows.itertuples():
         context.say(f"{target.id}: nothing was issued for {row.origin:%d %b %H:%M}Z: {row.reason}")
@@ -72,9 +75,9 @@ def ready(session: Session, markets: dict[str, Market], now: datetime) -> bool:
 
 def _due(session: Session, target: Target, now: datetime) -> tuple[Times, str]:
     origin = current_origin(now)
-    if not session.ask("issued_origins", target=target.id, since=origin).empty:
+    if not session.ask("issued_origins", target=target.id, first=origin, last=origin).empty:
         return _none(), f"{origin:%d %b %H:%M}Z is issued already"
-    newest = session.ask("newest_actual", target=target.id).newest.iloc[0]
+    newest = session.ask("newest_actual", target=target.id, now=now).newest.iloc[0]
     if pd.isna(newest):
         return _none(), "no actuals yet; run ingest and actuals first"
     if newest < origin and now < origin + HOUR + target.issue_grace:
@@ -87,7 +90,7 @@ def _replayed(context: Context, session: Session, target: Target) -> tuple[Times
     first, last = (_floor_hour(datetime.fromisoformat(context.args[key])) for key in ("replay_from", "replay_to"))
     last = min(last, current_origin(context.now))
     hours = inputs.as_hours(first, last)
-    there = session.ask("issued_origins", target=target.id, since=first)["origin"]
+    there = session.ask("issued_origins", target=target.id, first=first, last=last)["origin"]
     taken = pd.to_datetime(there, utc=True).dt.tz_localize(None).to_numpy().astype("datetime64[h]")
     missing = hours[~np.isin(hours, taken)]
     return missing, f"{len(missing)} origins replayed"

@@ -123,7 +123,7 @@ def _reissue(context: Context, targets: dict[str, Target], name: str) -> Outcome
     if name not in targets:
         raise UnknownJob(f"reissue: {name} is no target; there are: {', '.join(targets)}.")
     target = targets[name]
-    rows = context.warehouse.ask("newest_issue", target=name)
+    rows = context.warehouse.ask("newest_issue", target=name, due=current_origin(context.now))
     if rows.empty:
         return Outcome(note=f"{name}: nothing was issued yet", skipped=True)
     standing = rows.iloc[0]

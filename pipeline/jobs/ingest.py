@@ -1,12 +1,13 @@
 """sources -> raw, quarantine and fetches: what is new or revised, window by window."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pandas as pd
 
 from pipeline.discovery import find
-from pipeline.errors import AuthRefused, ConfigError, NotYetPublished, SourceError, Throttled
+from pipeline.errors import AuthRefused, ConfigError, NotYetPublished, SourceError, Throttled, Transient
 from pipeline.failures import failure_of, worst
 from pipeline.importing import import_file
 from pipeline.markets import Market, Series
@@ -20,10 +21,22 @@ GAP_SCAN = timedelta(days=35)
 GAP_TRIES = 3
 # What a person asks for is asked, however often it was asked in vain.
 ALWAYS = 2**31
+SILENT_IN_A_ROW = 2
+
+
+@dataclass(frozen=True)
+class _Hold:
+    """A source that is not to be asked: a sentence, and the class of failure when it is still to be mended."""
+
+    words: str
+    failure: str
 
 
 def run(context: Context) -> Outcome:
     """Ask every active market's source for what is missing, new or may have been revised.
+
+    A source that refused our identity is asked again after an hour, or at once when a person asks; one that asked
+    us to slow down when it said. One that is silent twice in a row is left until the next run.
 
     `args`: `from` and `to` (ISO times, UTC) ask for the missing slots of that window instead; slots
     already stored are not asked again, so a broken run resumes where it stopped. `file`, `series` and
@@ -32,29 +45,50 @@ def run(context: Context) -> Outcome:
     if "file" in context.args:
         rows = import_file(context)
         return Outcome(rows.read, rows.written, f"{rows.written:,} new values of {rows.read:,} read from the file")
-    stored, errors = Stored(), []
+    stored, errors, holds = Stored(), [], []
     for market in context.markets.values():
         try:
             source = choose_source(context, market)
         except SourceError as error:
             errors.append(error)
             continue
+        hold = _held(context, market, source)
+        if hold is not None:
+            holds.append(hold)
+            continue
         for rows, failed in _market(context, market, source):
             stored += rows
             errors += [failed] if failed else []
-    note = f"{stored.written:,} new values of {stored.read:,} read"
-    gravest = worst([failure_of(error) for error in errors])
-    return Outcome(stored.read, stored.written, note, failures=tuple(map(str, errors)), failure=gravest)
+    waiting = [hold.words for hold in holds if not hold.failure]
+    note = "; ".join([f"{stored.written:,} new values of {stored.read:,} read", *waiting])
+    refused = [hold for hold in holds if hold.failure]
+    gravest = worst([*(failure_of(error) for error in errors), *(hold.failure for hold in refused)])
+    failures = (*map(str, errors), *(hold.words for hold in refused))
+    return Outcome(stored.read, stored.written, note, failures=failures, failure=gravest)
+
+
+def _held(context: Context, market: Market, source: Source) -> _Hold | None:
+    """Why the source of `market` is not to be asked now, if so."""
+    rows = context.warehouse.ask("held_back", source=source.name, now=context.now, run_id=context.run_id)
+    if rows.empty:
+        return None
+    row = rows.iloc[0]
+    if row.outcome == AuthRefused.outcome:
+        return _Hold(f"{row.message} It is not asked again until {row.again_at:%H:%M}Z.", failure_of(AuthRefused()))
+    asks = f"{market.id}: {source.name} asked us to slow down and is not asked again until {row.again_at:%d %b %H:%M}Z"
+    return _Hold(asks, "")
 
 
 def _market(context: Context, market: Market, source: Source) -> Iterator[tuple[Stored, SourceError | None]]:
-    steps = _plan(context, market, source)
+    steps, silent = _plan(context, market, source), 0
     for window, series in context.progress(steps, f"ingest {market.id} from {source.name}", len(steps)):
         try:
             yield _step(context, source, series, window), None
+            silent = 0
         except SourceError as error:
             yield Stored(), error
-            if isinstance(error, AuthRefused | Throttled):
+            silent = silent + 1 if isinstance(error, Transient) else 0
+            if isinstance(error, AuthRefused | Throttled) or silent == SILENT_IN_A_ROW:
                 return
 
 

@@ -50,7 +50,9 @@ def _judged(context: Context, target: Target, drifted: str) -> str:
     if not reasons:
         return "no reason to retrain"
     found = "; ".join(reasons)
-    asked = context.warehouse.ask("retrain_requests", target=target.id, since=context.now - DAY).iloc[0]
+    asked = context.warehouse.ask("retrain_requests", target=target.id, since=context.now - DAY, now=context.now).iloc[
+        0
+    ]
     if asked.n_open:
         return f"{found}; a training waits or runs already"
     if asked.n_asked:
@@ -63,9 +65,9 @@ def _judged(context: Context, target: Target, drifted: str) -> str:
 
 def _age(context: Context, target: Target) -> str:
     champion = registry.champion(context.warehouse, target.id)
-    made = context.warehouse.ask("newest_training", target=target.id).created_at.iloc[0]
+    made = context.warehouse.ask("newest_training", target=target.id, now=context.now).created_at.iloc[0]
     age = pd.Timestamp(context.now) - champion["as_of"]
-    if age <= target.policy.oldest or pd.Timestamp(context.now) - made < DAY:
+    if age <= target.policy.oldest or (not pd.isna(made) and pd.Timestamp(context.now) - made < DAY):
         return ""
     return f"{champion['version_id']} was trained {age.days} days ago, over {target.policy.oldest.days}"
 
@@ -79,7 +81,7 @@ def _error(context: Context, target: Target) -> str:
 
 def _drift(context: Context, target: Target) -> tuple[int, str]:
     """(Rows written, what drifted in words); nothing when today was checked already or history is too short."""
-    checked_at = context.warehouse.ask("last_monitored", target=target.id).checked_at.iloc[0]
+    checked_at = context.warehouse.ask("last_monitored", target=target.id, now=context.now).checked_at.iloc[0]
     if not pd.isna(checked_at) and checked_at >= pd.Timestamp(context.now).floor("D"):
         return 0, ""
     try:
@@ -118,7 +120,7 @@ def _signals(context: Context, target: Target) -> Signals:
 
 def ready(session: Session, _markets: dict[str, Market], now: datetime) -> bool:
     """Whether this job has not looked yet in this hour."""
-    looked_at = session.ask("last_monitored", target="").looked_at.iloc[0]
+    looked_at = session.ask("last_monitored", target="", now=now).looked_at.iloc[0]
     return bool(pd.isna(looked_at) or looked_at < pd.Timestamp(now).floor("h"))
 
 

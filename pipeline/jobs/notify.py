@@ -44,7 +44,10 @@ def run(context: Context) -> Outcome:
 
 def ready(session: Session, _markets: dict[str, Market], now: datetime) -> bool:
     """Whether something may wait to be told."""
-    return bool(session.ask("notify_ready", now=now, before=now - notifying.SILENT_AFTER).ready.iloc[0])
+    waits = {name: rule.escalate for name, rule in alerting.rules().items() if rule.escalate is not None}
+    before = now - notifying.SILENT_AFTER
+    found = session.ask("notify_ready", now=now, before=before, rules=list(waits), waits=list(waits.values()))
+    return bool(found.ready.iloc[0])
 
 
 def _ready_channels(context: Context) -> dict[str, Channel]:

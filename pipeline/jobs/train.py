@@ -102,7 +102,7 @@ def _families(context: Context, target: Target, premise: Premise, as_of: datetim
     if "families" in context.args:
         return "chosen", {name: known[name] for name in context.args["families"]}
     suited = {name: family for name, family in known.items() if target.kind in family.kinds}
-    deep = context.warehouse.ask("newest_deep", target=target.id).iloc[0]
+    deep = context.warehouse.ask("newest_deep", target=target.id, now=context.now).iloc[0]
     due = pd.isna(deep.as_of) or as_of >= deep.as_of + target.policy.deep_every - timedelta(hours=1)
     depth = context.args.get("depth", "deep" if due or context.args.get("force") else "quick")
     if depth == "quick" and premise.champion is not None and premise.champion["family"] in suited:

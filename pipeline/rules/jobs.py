@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
 
 from pipeline import processes, runs
 from pipeline.failures import POLICIES
 from pipeline.operations import JobPlan
-from pipeline.plans import CHAIN, CHAIN_EVERY, Plan, plans_of
+from pipeline.plans import CHAIN, CHAIN_EVERY, Plan, jitter, plans_of
 from pipeline.rules.base import Bad, Rule, View
 
 MONTH, DAY, HOUR, MINUTE = timedelta(days=30), timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -23,9 +26,9 @@ def failed(view: View, patience_min: float) -> Iterator[Bad]:
     A failure of a kind that passes by itself counts after `patience_min`, or when its tries are used up.
     """
     plans = plans_of(view.jobs, view.operations)
-    for row in view.warehouse.ask("failing_jobs", since=view.now - MONTH).to_dict("records"):
+    for row in view.warehouse.ask("failing_jobs", since=view.now - MONTH, now=view.now).to_dict("records"):
         plan = plans.get(row["job"])
-        if plan is None or view.jobs[row["job"]].on_demand:
+        if plan is None or plan.on_demand:
             continue
         young = view.now - row["failed_from"] < patience_min * MINUTE
         if young and row["failure"] in POLICIES and (row["again"] or plan.chained):
@@ -45,26 +48,36 @@ def failed(view: View, patience_min: float) -> Iterator[Bad]:
 def late(view: View, limit_min: float) -> Iterator[Bad]:
     """Planned slots that nobody took, and jobs of the chain that have had work for long and were not run.
 
-    Quiet while no scheduler leads: scheduler_dead says that.
+    Quiet while no scheduler leads, which scheduler_dead says, and until a new one had time to catch up.
     """
-    if not view.warehouse.scheduler_alive():
-        return
     plans = plans_of(view.jobs, view.operations)
     patience = max(limit_min * MINUTE, 3 * (view.operations.jobs.get(CHAIN, JobPlan()).every or CHAIN_EVERY))
-    moves = view.warehouse.ask("newest_starts").set_index("job").to_dict("index")
+    leads_from = view.warehouse.ask("status_term").started_at.iloc[0]
+    if not view.warehouse.scheduler_alive() or pd.isna(leads_from) or leads_from > view.now - patience:
+        return
+    moves = view.warehouse.ask("newest_starts", now=view.now).set_index("job").to_dict("index")
     # The run that asks is itself a step of the chain.
     busy = {plans[job].lane for job, row in moves.items() if row["open"] and job in plans and job != "alert"}
     for row in view.warehouse.ask("passed_slots", before=view.now - patience).to_dict("records"):
-        if row["job"] not in plans or plans[row["job"]].lane in busy:
+        plan = plans.get(row["job"])
+        if plan is None or plan.lane in busy or _taken(plan if plan.every or plan.at else plans[CHAIN], row):
             continue
         yield _late(row["job"], row["next_at"].to_pydatetime(), view.now, "its planned run was not made")
     if CHAIN in busy:
         return
     for plan in plans.values():
-        move = moves.get(plan.name)
-        waits_from = view.now - patience if move is None else move["moved_at"].to_pydatetime()
-        if plan.chained and waits_from <= view.now - patience and _had_work(view, plan, patience):
+        move, own = moves.get(plan.name), patience + (plan.every or timedelta())
+        waits_from = view.now - own if move is None else move["moved_at"].to_pydatetime()
+        if plan.chained and waits_from <= view.now - own and _had_work(view, plan, own):
             yield _late(plan.name, waits_from, view.now, "it has had work to do and was not run")
+
+
+def _taken(plan: Plan, row: dict[Any, Any]) -> bool:
+    """Whether the newest slot that a run stands for is the one of the start that was planned."""
+    if pd.isna(row["taken_at"]):
+        return False
+    slot = row["taken_at"].to_pydatetime()
+    return bool(slot + jitter(plan, slot) >= row["next_at"])
 
 
 def _had_work(view: View, plan: Plan, patience: timedelta) -> bool:
@@ -109,7 +122,7 @@ def _too_long(age_s: float, plan: Plan, usual: runs.Usual | None, times: float) 
 
 def missed(view: View, limit_h: float) -> Iterator[Bad]:
     """Stretches of hours without an issue noted in the last `limit_h`: over once the issues go on."""
-    for row in view.warehouse.ask("missed_stretches", since=view.now - limit_h * HOUR).to_dict("records"):
+    for row in view.warehouse.ask("missed_stretches", since=view.now - limit_h * HOUR, now=view.now).to_dict("records"):
         first, last, n = row["first_origin"], row["last_origin"], int(row["n"])
         hours = f"{first:%d %b %H:%M}Z" + (f" to {last:%d %b %H:%M}Z" if n > 1 else "")
         issues = "1 issue was" if n == 1 else f"{n} issues were"
@@ -127,8 +140,8 @@ def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
 
 
-def _short(error: str | None) -> str:
-    line = (error or "no word why").strip().splitlines()[0]
+def _short(error: Any) -> str:
+    line = (error if isinstance(error, str) and error.strip() else "no word why").strip().splitlines()[0]
     return line if len(line) <= MOST_WORDS else line[: MOST_WORDS - 1] + "…"
 
 

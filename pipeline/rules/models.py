@@ -71,7 +71,7 @@ def margin_points(n: int) -> float:
 def drifted(view: View, least: float) -> Iterator[Bad]:
     """Targets whose newest check found at least `least` drifted subjects."""
     for target in _targets(view):
-        rows = view.warehouse.ask("newest_drift", target=target.id)
+        rows = view.warehouse.ask("newest_drift", target=target.id, now=view.now)
         if rows.empty or len(rows) < least:
             continue
         worst = ", ".join(f"{row.kind} {row.subject} by {row.effect:.1f} SD" for row in rows.head(3).itertuples())

@@ -41,8 +41,9 @@ def disk_low(view: View, limit_gib: float, usage: Callable[[Path], Any] = shutil
 
 
 def warehouse_growing(view: View, times: float) -> Iterator[Bad]:
-    """The warehouse, when its newest day grew `times` as much as usual, or fills the disk within a month."""
-    history = view.warehouse.ask("capacity_history", what="warehouse_bytes", since=view.now - 60 * DAY)
+    """What is stored, backups included, when a day grew `times` as much as usual, or fills the disk within a month."""
+    names = machine.sharing(view.warehouse, view.settings)
+    history = view.warehouse.ask("capacity_history", names=names, since=view.now - 60 * DAY)
     disk = shutil.disk_usage(view.warehouse.path.parent)
     usual = machine.project(history[history["measured_at"] < view.now - DAY], room=float(disk.free))
     if usual is None:
@@ -57,7 +58,9 @@ def warehouse_growing(view: View, times: float) -> Iterator[Bad]:
     elif usual.days_left is not None and usual.days_left * DAY < LEAST_LEFT:
         said = f"grows by {usual.per_day / MIB:,.1f} MiB a day and fills the disk in {usual.days_left:.0f} days"
     if said:
-        message = f"the warehouse {said}. See on the Data page what grows; `jobs.py compact` gives freed room back."
+        message = (
+            f"what is stored {said}. Jobs page, capacity, shows what grows; `jobs.py compact` gives freed room back."
+        )
         yield Bad("warehouse", message, newest.measured_at.to_pydatetime(), evidence)
 
 
@@ -110,7 +113,7 @@ def delivery_failed(view: View, times: float) -> Iterator[Bad]:
 def backup_old(view: View, limit_h: float) -> Iterator[Bad]:
     """The newest backup that lies whole in the folder, or the warehouse without any, older than the limit."""
     with view.warehouse.read() as session:
-        rows = session.ask("newest_backups").to_dict("records")
+        rows = session.ask("newest_backups", now=view.now).to_dict("records")
         began = session.ask("warehouse_began").began_at.iloc[0].to_pydatetime()
     if not rows and "backup" not in view.jobs:
         return

@@ -15,6 +15,9 @@ ALTER TABLE job_runs ADD COLUMN cancel_by VARCHAR;
 ALTER TABLE job_runs ADD COLUMN cancel_reason VARCHAR;
 ALTER TABLE job_runs ALTER COLUMN attempt SET NOT NULL;
 
+-- Before when a source that refused or throttled us is not asked again.
+ALTER TABLE fetches ADD COLUMN again_at TIMESTAMPTZ;
+
 -- What waits to be run, in the order it was asked for.
 CREATE VIEW job_requests AS SELECT * FROM job_runs WHERE state = 'queued' ORDER BY queued_at, run_id;
 

@@ -28,7 +28,9 @@ FROM seen GROUP BY hour, moment HAVING count(*) = $per_hour
 ORDER BY valid_at, known_at;
 
 -- name: newest_actual
-SELECT max(valid_at) AS newest, max(written_at) AS written_at FROM actuals WHERE target = $target;
+-- The newest actual of a target and when one was written last, up to $now: a clock that was ahead is not believed.
+SELECT max(valid_at) FILTER (valid_at <= $now) AS newest, max(written_at) FILTER (written_at <= $now) AS written_at
+FROM actuals WHERE target = $target;
 
 -- name: actual_versions
 -- All versions of the hours from $since on that were known at $as_of.

@@ -22,3 +22,12 @@ FROM alerts WHERE alert_id = $alert_id;
 SELECT alert_id, rule, subject, CASE act WHEN 'snooze' THEN until WHEN 'wake' THEN acted_at ELSE flipped_at END AS waits_from
 FROM alerts WHERE resolved_at IS NULL AND act IS DISTINCT FROM 'acknowledge'
 ORDER BY flipped_at, alert_id;
+
+-- name: newest_judgement
+-- One row: how the newest run of alert ended before $now, and when the newest scheduler began.
+SELECT r.state, r.error, r.ended_at,
+       (SELECT max(started_at) FROM scheduler_terms WHERE started_at <= $now) AS leads_from
+FROM (SELECT 1) LEFT JOIN (
+    SELECT state, error, ended_at FROM job_runs
+    WHERE job = 'alert' AND state IN ('succeeded', 'skipped', 'failed') AND ended_at <= $now
+    ORDER BY ended_at DESC LIMIT 1) r ON true;

@@ -1,17 +1,17 @@
 -- name: page_freshness
--- One row: what was issued last and how far the actuals reach.
+-- One row: what was issued last, up to the origin $due, and how far the actuals reach.
 WITH issued AS (
     SELECT origin, made_at, mode, status, version_id FROM issued_latest
-    WHERE target = $target
+    WHERE target = $target AND origin <= $due
     ORDER BY origin DESC, horizon LIMIT 1),
 known AS (
     SELECT max(valid_at) AS newest_actual, max(known_at) AS actuals_known_at FROM actuals WHERE target = $target)
 SELECT k.*, i.origin, i.made_at, i.mode, i.status, i.version_id FROM known k LEFT JOIN issued i ON true;
 
 -- name: page_issue
--- The newest issue, one row a horizon, beside the issue before it for the same hours.
+-- The newest issue up to the origin $due, one row a horizon, beside the issue before it for the same hours.
 WITH sextant AS (
-    SELECT * FROM issued_latest WHERE target = $target),
+    SELECT * FROM issued_latest WHERE target = $target AND origin <= $due),
 newest AS (SELECT max(origin) AS origin FROM sextant),
 before AS (SELECT max(origin) AS origin FROM sextant WHERE origin < (SELECT origin FROM newest))
 SELECT s.horizon, s.valid_at, s.origin, s.made_at, s.mode, s.status, s.reason, s.version_id, s.issuer,
@@ -29,11 +29,14 @@ WHERE s.origin = (SELECT origin FROM newest)
 ORDER BY s.horizon;
 
 -- name: page_fan
--- Every hour from $since to the end of the newest issue: actual, T+1 hindcast with its band, operator,
+-- Every hour from $since to the end of the newest issue up to the origin $due: actual, T+1 hindcast with its band, operator,
 -- previous and newest issue. The spine has no holes, so a gap in the data is a gap in the line.
 WITH shown AS (
-    SELECT * FROM predictions WHERE target = $target AND origin >= $since - INTERVAL 8 HOUR),
-sextant AS (SELECT * FROM issued_latest WHERE target = $target AND origin >= $since - INTERVAL 8 HOUR),
+    SELECT * FROM predictions
+    WHERE target = $target AND origin >= $since - INTERVAL 8 HOUR AND origin <= $due),
+sextant AS (
+    SELECT * FROM issued_latest
+    WHERE target = $target AND origin >= $since - INTERVAL 8 HOUR AND origin <= $due),
 newest AS (SELECT max(origin) AS origin FROM sextant),
 before AS (SELECT max(origin) AS origin FROM sextant WHERE origin < (SELECT origin FROM newest)),
 fact AS (SELECT valid_at, value FROM actuals_latest WHERE target = $target AND valid_at >= $since),

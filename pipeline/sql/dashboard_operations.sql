@@ -50,7 +50,7 @@ SELECT q.series, max(n.today) AS today, max(q.checked_at) AS checked_at,
        arg_max(q.verdict, q.day_start) AS verdict_today, arg_max(q.expected, q.day_start) AS expected_today,
        arg_max(q.missing, q.day_start) AS missing_today,
        count(*) FILTER (q.day_start < n.today) AS days,
-       count(*) FILTER (q.day_start < n.today AND q.verdict != 'ok') AS days_bad,
+       count(*) FILTER (q.day_start < n.today AND q.verdict NOT IN ('ok', 'partial')) AS days_bad,
        coalesce(sum(q.expected) FILTER (q.day_start < n.today), 0)::BIGINT AS expected,
        coalesce(sum(q.present) FILTER (q.day_start < n.today), 0)::BIGINT AS present,
        sum(q.missing)::BIGINT AS missing, max(q.longest_gap_min) AS longest_gap_min, max(q.flat_min) AS flat_min,
@@ -136,8 +136,19 @@ WHERE target = $target AND origin >= $since AND origin < $until ORDER BY origin 
 -- name: page_capacity
 -- What was measured since $since, in time order.
 SELECT measured_at, what, value FROM capacity
-WHERE measured_at >= $since AND what IN ('warehouse_bytes', 'models_bytes', 'backups_bytes', 'disk_free_bytes', 'disk_total_bytes')
+WHERE measured_at >= $since AND what IN ('warehouse_bytes', 'models_bytes', 'backups_bytes', 'disk_free_bytes')
 ORDER BY measured_at;
+
+-- name: page_stored
+-- Warehouse, models and backups together, where all three were measured.
+SELECT measured_at, sum(value) AS value FROM capacity
+WHERE measured_at >= $since AND what IN ('warehouse_bytes', 'models_bytes', 'backups_bytes')
+GROUP BY measured_at HAVING count(*) = 3 ORDER BY measured_at;
+
+-- name: page_row_counts
+-- Rows of each table since $since, in time order.
+SELECT measured_at, substr(what, length('rows:') + 1) AS name, value FROM capacity
+WHERE measured_at >= $since AND starts_with(what, 'rows:') ORDER BY measured_at, name;
 
 -- name: page_run_costs
 -- What the runs of each job took since $recent, beside the time from $since to then.

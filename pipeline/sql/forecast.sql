@@ -1,6 +1,6 @@
 -- name: issued_origins
--- Origins of a target that have feature rows, from $since on.
-SELECT DISTINCT origin FROM features WHERE target = $target AND origin >= $since;
+-- Origins of a target from $first to $last that have feature rows.
+SELECT DISTINCT origin FROM features WHERE target = $target AND origin BETWEEN $first AND $last;
 
 -- name: pending_features
 -- Feature rows no forecast was issued for: replayed ones, and live ones while they are in time.
@@ -11,10 +11,11 @@ WHERE f.target = $target AND f.as_of <= $now AND (f.mode = 'replay' OR f.origin 
 ORDER BY f.origin, f.horizon;
 
 -- name: newest_issue
--- The feature rows of the newest origin of a target that was issued, and which version the issue in force is of.
+-- The feature rows of the newest origin of a target up to $due that was issued, and which version the issue in force is of.
 SELECT f.*, i.version_id AS issued_version, i.status AS issued_status
 FROM features f JOIN issued_latest i USING (target, origin, horizon)
-WHERE f.target = $target AND f.origin = (SELECT max(origin) FROM predictions WHERE target = $target AND issuer = 'sextant')
+WHERE f.target = $target AND f.origin = (
+    SELECT max(origin) FROM predictions WHERE target = $target AND issuer = 'sextant' AND origin <= $due)
 ORDER BY f.horizon;
 
 -- name: recent_issues

@@ -22,3 +22,13 @@ asked AS (
 SELECT g.valid_at FROM grid g ANTI JOIN stored USING (valid_at)
 WHERE (SELECT count(*) FROM asked a WHERE a.window_start <= g.valid_at AND g.valid_at < a.window_end) < $tries
 ORDER BY g.valid_at;
+
+-- name: held_back
+-- Why and until when $source is not to be asked, by what it answered last; no row when it may be asked.
+-- The run $run_id is somebody's own when no scheduler asked for it: they may have mended the token just now.
+SELECT outcome, message, again_at FROM fetches
+WHERE source = $source AND seen_at = (SELECT max(seen_at) FROM fetches WHERE source = $source AND seen_at <= $now)
+  AND again_at > $now
+  AND NOT (outcome = 'auth' AND run_id != $run_id
+           AND EXISTS (FROM job_runs WHERE run_id = $run_id AND requested_by != 'scheduler'))
+ORDER BY again_at DESC LIMIT 1;

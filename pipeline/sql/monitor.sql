@@ -1,11 +1,12 @@
 -- name: last_monitored
--- When the monitor last looked, and when it last checked a target for drift.
-SELECT (SELECT max(started_at) FROM job_runs WHERE job = 'monitor' AND state = 'succeeded') AS looked_at,
-       (SELECT max(checked_at) FROM drift WHERE target = $target) AS checked_at;
+-- When the monitor last looked, and when it last checked a target for drift, up to $now.
+SELECT (SELECT max(started_at) FROM job_runs
+        WHERE job = 'monitor' AND state = 'succeeded' AND started_at <= $now) AS looked_at,
+       (SELECT max(checked_at) FROM drift WHERE target = $target AND checked_at <= $now) AS checked_at;
 
 -- name: newest_training
--- When the newest version of a target was made.
-SELECT max(created_at) AS created_at FROM model_versions WHERE target = $target;
+-- When the newest version of a target was made, up to $now.
+SELECT max(created_at) AS created_at FROM model_versions WHERE target = $target AND created_at <= $now;
 
 -- name: error_change
 -- MAE of what was issued in the last week before $until against the four weeks before it, each local hour and
@@ -32,7 +33,8 @@ WHERE target = $target AND issuer = 'sextant' AND status IN ('ok', 'reduced') AN
 ORDER BY valid_at, horizon;
 
 -- name: retrain_requests
--- Whether some training waits or runs, and how many the monitor asked for a target since $since.
+-- Whether some training waits or runs, and how many the monitor asked for a target from $since to $now.
 SELECT count(*) FILTER (state IN ('queued', 'running')) AS n_open,
-       count(*) FILTER (requested_by = 'monitor' AND args ->> 'target' = $target AND queued_at > $since) AS n_asked
+       count(*) FILTER (requested_by = 'monitor' AND args ->> 'target' = $target
+                        AND queued_at > $since AND queued_at <= $now) AS n_asked
 FROM job_runs WHERE job = 'train';

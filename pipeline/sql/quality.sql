@@ -1,7 +1,7 @@
 -- name: quality_checked
--- When the days of $series were last checked, the newest of them, and when the source was last asked for it.
-SELECT (SELECT max(checked_at) FROM quality WHERE series = $series) AS checked_at,
-       (SELECT max(day_start) FROM quality WHERE series = $series) AS day_start,
+-- When the days of $series were last checked, up to $now, the newest of them, and when the source was last asked for it.
+SELECT (SELECT max(checked_at) FROM quality WHERE series = $series AND checked_at <= $now) AS checked_at,
+       (SELECT max(day_start) FROM quality WHERE series = $series AND checked_at <= $now) AS day_start,
        (SELECT max(seen_at) FROM fetches WHERE series = $series) AS asked_at;
 
 -- name: touched_days

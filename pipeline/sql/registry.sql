@@ -53,10 +53,10 @@ SELECT coalesce(max(number), 0) AS number, arg_max(data_hash, number) AS data_ha
 FROM model_versions WHERE target = $target;
 
 -- name: newest_deep
--- As of when all families of a target were compared last, and the seconds each took when several were.
+-- As of when all families of a target were compared last, up to $now, and the seconds each took when several were.
 SELECT max(as_of) FILTER (params->>'depth' = 'deep') AS as_of,
        coalesce(arg_max((params->'seconds')::VARCHAR, number) FILTER (params->>'depth' <> 'quick'), '{}') AS seconds
-FROM model_versions WHERE target = $target;
+FROM model_versions WHERE target = $target AND created_at <= $now;
 
 -- name: champion_errors
 -- What a new version has to stand up to: errors of the champion's own forecasts, issued or in shadow, and where

@@ -1,10 +1,11 @@
 -- name: failing_jobs
--- Jobs, and targets of one, whose runs since $since failed with no good one after: how often, since when, the newest
--- failure, and whether another try waits or runs. A good run for all targets counts for each.
+-- Jobs, and targets of one, whose runs since $since failed with no good one after, up to $now: how often, since when,
+-- the newest failure, and whether another try waits or runs. A good run for all targets counts for each.
 WITH runs AS (
     SELECT *, coalesce(args ->> 'target', '') AS target FROM job_runs WHERE queued_at >= $since),
 good AS (
-    SELECT job, target, max(ended_at) AS good_at FROM runs WHERE state IN ('succeeded', 'skipped') GROUP BY ALL)
+    SELECT job, target, max(ended_at) AS good_at FROM runs
+    WHERE state IN ('succeeded', 'skipped') AND ended_at <= $now GROUP BY ALL)
 SELECT r.job, r.target, count(*) AS n, min(r.ended_at) AS failed_from, arg_max(r.run_id, r.ended_at) AS run_id,
        arg_max(coalesce(r.failure, ''), r.ended_at) AS failure, arg_max(r.error, r.ended_at) AS error,
        EXISTS (FROM runs o WHERE o.job = r.job AND o.target = r.target AND o.state IN ('queued', 'running')) AS again
@@ -14,27 +15,29 @@ WHERE r.state = 'failed' AND NOT EXISTS (
 GROUP BY r.job, r.target ORDER BY r.job, r.target;
 
 -- name: passed_slots
--- Jobs whose next slot was due before $before, without a run for it.
-SELECT s.job, s.next_at FROM schedule s
-WHERE s.next_at < $before AND NOT EXISTS (FROM job_runs r WHERE r.job = s.job AND r.slot_at = s.next_at)
-ORDER BY s.job;
+-- Jobs whose next start was due before $before, and the newest slot up to it that a run stands for; a start lies
+-- after its slot by the jitter.
+SELECT s.job, s.next_at, (SELECT max(slot_at) FROM job_runs r WHERE r.job = s.job AND r.slot_at <= s.next_at) AS taken_at
+FROM schedule s WHERE s.next_at < $before ORDER BY s.job;
 
 -- name: newest_starts
--- When each job last asked for, began or ended something, and when it last ended well.
+-- When each job last asked for, began or ended something, and when it last ended well, up to $now.
 SELECT job, max(greatest(queued_at, coalesce(started_at, queued_at), coalesce(ended_at, queued_at))) AS moved_at,
        max(ended_at) FILTER (state IN ('succeeded', 'skipped')) AS good_at,
        bool_or(state IN ('queued', 'running')) AS open
-FROM job_runs WHERE state <> 'missed' GROUP BY job;
+FROM job_runs
+WHERE state <> 'missed' AND (state IN ('queued', 'running') OR coalesce(ended_at, queued_at) <= $now) GROUP BY job;
 
 -- name: missed_stretches
--- Unbroken stretches of hours without an issue that were noted since $since, and the newest hour issued live.
+-- Unbroken stretches of hours without an issue that were noted from $since to $now, and the newest hour issued live.
 WITH numbered AS (
     SELECT *, origin - row_number() OVER (PARTITION BY target ORDER BY origin) * INTERVAL 1 HOUR AS stretch
-    FROM missed_issues)
+    FROM missed_issues WHERE noted_at <= $now)
 SELECT m.target, min(m.origin) AS first_origin, max(m.origin) AS last_origin, count(*) AS n,
        min(m.noted_at) AS noted_at, arg_max(m.reason, m.origin) AS reason,
        (SELECT max(p.origin) FROM predictions p
-        WHERE p.target = m.target AND p.issuer = 'sextant' AND p.mode = 'live') AS issued
+        WHERE p.target = m.target AND p.issuer = 'sextant' AND p.mode = 'live'
+          AND p.origin <= $now) AS issued
 FROM numbered m GROUP BY m.target, m.stretch HAVING max(m.noted_at) >= $since
 ORDER BY m.target, first_origin;
 
@@ -50,10 +53,10 @@ WHERE target = $target AND issuer = 'sextant' AND origin >= $since AND origin < 
   AND NOT EXISTS (SELECT 1 FROM events e WHERE valid_at + INTERVAL 1 HOUR > e.first AND valid_at < e.last);
 
 -- name: newest_drift
--- What drifted in the newest check of a target, worst first, of how many.
+-- What drifted in the newest check of a target up to $now, worst first, of how many.
 WITH newest AS (
     SELECT * FROM drift WHERE target = $target
-      AND run_id = (SELECT arg_max(run_id, checked_at) FROM drift WHERE target = $target))
+      AND run_id = (SELECT arg_max(run_id, checked_at) FROM drift WHERE target = $target AND checked_at <= $now))
 SELECT kind, subject, effect, checked_at, (SELECT count(*) FROM newest) AS n_watched FROM newest
 WHERE drifted ORDER BY effect DESC NULLS LAST, kind, subject;
 
@@ -78,8 +81,8 @@ WHERE a.failed AND (s.sent_at IS NULL OR a.tried_at > s.sent_at)
 GROUP BY a.channel ORDER BY a.channel;
 
 -- name: newest_backups
--- The backups, newest first, and when this warehouse began.
-SELECT name, made_at, bytes FROM backups ORDER BY made_at DESC, backup_id LIMIT 10;
+-- The backups up to $now, newest first.
+SELECT name, made_at, bytes FROM backups WHERE made_at <= $now ORDER BY made_at DESC, backup_id LIMIT 10;
 
 -- name: warehouse_began
 SELECT min(applied_at) AS began_at FROM schema_migrations;

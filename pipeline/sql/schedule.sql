@@ -28,14 +28,18 @@ WHERE list_contains($targets, f.target) AND list_contains($feature_sets, f.featu
   AND f.as_of <= $now AND (f.mode = 'replay' OR f.origin >= $current);
 
 -- name: unissued_origins
--- Hours since the first live issue of a target and before $due for which nothing was issued live, not noted yet.
+-- Hours since the first live issue of a target and before $due for which nothing was issued live, not noted by $now.
 WITH first AS (
     SELECT min(origin) AS origin FROM predictions WHERE target = $target AND issuer = 'sextant' AND mode = 'live')
 SELECT h.origin
 FROM (SELECT unnest(generate_series(origin, $due - INTERVAL 1 HOUR, INTERVAL 1 HOUR)) AS origin FROM first) h
 ANTI JOIN (SELECT origin FROM predictions WHERE target = $target AND issuer = 'sextant' AND mode = 'live') p USING (origin)
-ANTI JOIN (SELECT origin FROM missed_issues WHERE target = $target) m USING (origin)
+ANTI JOIN (SELECT origin FROM missed_issues WHERE target = $target AND noted_at <= $now) m USING (origin)
 ORDER BY h.origin;
+
+-- name: noted_ahead
+-- Hours of a target up to $due that were noted as missed by a clock ahead of $now.
+SELECT target, origin FROM missed_issues WHERE target = $target AND origin <= $due AND noted_at > $now;
 
 -- name: missed_reasons
 -- What is known about the hour in which each origin of `batch` was to be issued: the longest time in it without a
