@@ -32,10 +32,10 @@ from pipeline.settings import ROOT
 
 START = datetime(2026, 3, 2, 6, 15, tzinfo=UTC)
 HISTORY_DAYS = 140
-HOURS, QUICK_HOURS = 14 * 24, 6
+HOURS, QUICK_HOURS = 14 * 24, 4
 VIEWERS = 8
 KILLS_AN_HOUR = 0.34
-LEAST_KILLS = 6
+LEAST_KILLS = 5
 VICTIMS = {"job": 5, "scheduler": 3, "dashboard": 1, "up": 1}
 SETTLED_S, LONGEST_STEP_S = 0.8, 75.0
 SLOT = timedelta(minutes=15)

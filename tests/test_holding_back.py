@@ -51,14 +51,15 @@ def fails(provider: Provider, error: SourceError) -> None:
     provider.error = error
 
 
-def test_one_that_throttles_is_asked_again_when_it_said_and_that_is_no_failure(full: Desk, provider: Provider) -> None:
+def test_one_that_throttles_is_asked_again_when_it_said_and_fails_until_then(full: Desk, provider: Provider) -> None:
     fails(provider, Throttled("demo: HTTP 429; ask less.", 3600))
     assert asks(full, provider)[1]["failure"] == "throttled"
     provider.error = None
     for minutes in (5, 59):
         full.now = NOW + minutes * MINUTE
         n, row = asks(full, provider)
-        assert (n, row["state"], "not asked again until 20 Nov 11:20Z" in row["log"]) == (0, "succeeded", True)
+        assert (n, row["state"], row["failure"]) == (0, "failed", "throttled")
+        assert "not asked again until 20 Nov 11:20Z" in row["error"]
     assert asks(full, provider, by="ana")[0] == 0, "what a provider asked for binds people too"
     full.now = NOW + 60 * MINUTE
     n, row = asks(full, provider)
@@ -86,7 +87,7 @@ def test_one_that_refuses_us_is_asked_once_an_hour_and_stays_a_failure(full: Des
         questions.append(n)
         assert (row["state"], row["failure"]) == ("failed", "auth")
         assert "demo: HTTP 401; check the token." in row["error"]
-        assert n or "It is not asked again until 1" in row["error"]
+        assert n or "It is not asked again until 20 Nov 1" in row["error"]
     assert [i for i, n in enumerate(questions, 1) if n] == [12, 24]
     provider.error = None
     full.now += MINUTE

@@ -26,7 +26,7 @@ SILENT_IN_A_ROW = 2
 
 @dataclass(frozen=True)
 class _Hold:
-    """A source that is not to be asked: a sentence, and the class of failure when it is still to be mended."""
+    """A source that is not to be asked yet: a sentence, and the class of failure that holds on."""
 
     words: str
     failure: str
@@ -59,11 +59,9 @@ def run(context: Context) -> Outcome:
         for rows, failed in _market(context, market, source):
             stored += rows
             errors += [failed] if failed else []
-    waiting = [hold.words for hold in holds if not hold.failure]
-    note = "; ".join([f"{stored.written:,} new values of {stored.read:,} read", *waiting])
-    refused = [hold for hold in holds if hold.failure]
-    gravest = worst([*(failure_of(error) for error in errors), *(hold.failure for hold in refused)])
-    failures = (*map(str, errors), *(hold.words for hold in refused))
+    note = f"{stored.written:,} new values of {stored.read:,} read"
+    gravest = worst([*(failure_of(error) for error in errors), *(hold.failure for hold in holds)])
+    failures = (*map(str, errors), *(hold.words for hold in holds))
     return Outcome(stored.read, stored.written, note, failures=failures, failure=gravest)
 
 
@@ -73,10 +71,8 @@ def _held(context: Context, market: Market, source: Source) -> _Hold | None:
     if rows.empty:
         return None
     row = rows.iloc[0]
-    if row.outcome == AuthRefused.outcome:
-        return _Hold(f"{row.message} It is not asked again until {row.again_at:%H:%M}Z.", failure_of(AuthRefused()))
-    asks = f"{market.id}: {source.name} asked us to slow down and is not asked again until {row.again_at:%d %b %H:%M}Z"
-    return _Hold(asks, "")
+    failure = failure_of(AuthRefused() if row.outcome == AuthRefused.outcome else Throttled(""))
+    return _Hold(f"{row.message} It is not asked again until {row.again_at:%d %b %H:%M}Z.", failure)
 
 
 def _market(context: Context, market: Market, source: Source) -> Iterator[tuple[Stored, SourceError | None]]:
