@@ -1,5 +1,6 @@
 """jobs.py status and metrics say how the service is, with figures that the tables give and true exit codes."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline import exposition, machine, status
+from pipeline.commands import base, schedule
 from pipeline.errors import NoWarehouse
 from pipeline.settings import ROOT
 from pipeline.warehouse import SCHEDULER
@@ -170,6 +172,19 @@ def test_metrics_go_to_a_file_and_to_an_endpoint(full: Desk, environment: Enviro
         server.server_close()
         thread.join()
     assert isinstance(thread, threading.Thread)
+
+
+def test_the_scheduler_keeps_a_file_of_metrics_where_one_is_asked_for(
+    full: Desk, environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "sextant.prom"
+    for key, value in environment().items():
+        monkeypatch.setenv(key, value)
+    schedule.measure(base.Desk(argparse.Namespace(now=full.now)))
+    assert not path.exists()
+    monkeypatch.setenv("SEXTANT_METRICS_FILE", str(path))
+    schedule.measure(base.Desk(argparse.Namespace(now=full.now)))
+    assert 'sextant_forecast_hours_late{target="demo.load"} 0.0' in path.read_text(encoding="utf-8")
 
 
 def history(days: np.ndarray, values: np.ndarray) -> pd.DataFrame:

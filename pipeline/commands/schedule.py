@@ -27,15 +27,17 @@ def run(desk: Desk, options: argparse.Namespace) -> int:
         trouble = scheduler.trouble or unjudged(desk.warehouse, desk.runner.clock())
         log.info(ping(desk.settings, ok=not trouble, note=trouble or "the scheduler is at work"))
 
-    def measured() -> None:
-        if desk.settings.metrics is not None:
-            found = status.look(desk.warehouse, desk.settings, desk.markets, desk.runner.clock())
-            exposition.write(found, desk.settings.metrics)
-
-    duties = [(int(EVERY_S), pinged), (METRICS_S, measured)]
+    duties = [(int(EVERY_S), pinged), (METRICS_S, lambda: measure(desk))]
     scheduler = Scheduler(desk.runner, desk.jobs, say=lambda line: print(line, flush=True), duties=duties)
     scheduler.serve(until=over, wait=not options.no_wait)
     return 0
+
+
+def measure(desk: Desk) -> None:
+    """Replace the file of metrics, where one is asked for. Raises OSError and what a read raises."""
+    if desk.settings.metrics is not None:
+        found = status.look(desk.warehouse, desk.settings, desk.markets, desk.runner.clock())
+        exposition.write(found, desk.settings.metrics)
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
