@@ -133,3 +133,9 @@ def code(text: object) -> str:
 def count(n: float, one: str, many: str | None = None) -> str:
     """1 -> '1 hour', 2 -> '2 hours'."""
     return f"{n:,.0f} {one if n == 1 else many or one + 's'}"
+
+
+def wall(moments: pd.Series, zone: str) -> pd.Series:
+    """Times as a clock in `zone` shows them; Plotly knows no zones."""
+    shown: pd.Series = moments.dt.tz_convert(ZoneInfo(zone)).dt.tz_localize(None)
+    return shown

@@ -1,13 +1,12 @@
 """Frame -> figures of models' lives: who was live when, and two versions' next six hours. Pure."""
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.charts import dress
-from dashboard.formats import BAND, short
+from dashboard.formats import BAND, short, wall
 from dashboard.palette import Palette
 
 ROW_PX = 30
@@ -23,8 +22,8 @@ def timeline(reigns: pd.DataFrame, *, palette: Palette, zone: str, now: datetime
     figure = go.Figure()
     bars = reigns.assign(
         version=reigns["version_id"].map(short),
-        start=_wall(reigns["live_from"], zone),
-        end=_wall(reigns["live_until"].fillna(pd.Timestamp(now)), zone),
+        start=wall(reigns["live_from"], zone),
+        end=wall(reigns["live_until"].fillna(pd.Timestamp(now)), zone),
     )
     for bar, is_live in zip(bars.itertuples(), bars["live_until"].isna(), strict=True):
         figure.add_scatter(
@@ -77,7 +76,7 @@ def two_forecasts(forecasts: pd.DataFrame, *, palette: Palette, zone: str, heigh
         part = forecasts[forecasts["role"] == role].sort_values("valid_at")
         if part.empty:
             continue
-        x = _wall(part["valid_at"], zone)
+        x = wall(part["valid_at"], zone)
         if role == "champion" and part["p10"].notna().all():
             edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
             figure.add_scatter(x=x, y=part["p10"], showlegend=False, **edge)
@@ -95,9 +94,3 @@ def two_forecasts(forecasts: pd.DataFrame, *, palette: Palette, zone: str, heigh
     figure.update_layout(hovermode="x unified")
     figure.update_xaxes(tickformat="%H:%M")
     return figure
-
-
-def _wall(moments: pd.Series, zone: str) -> pd.Series:
-    """Times as a clock in `zone` shows them; Plotly knows no zones."""
-    wall: pd.Series = moments.dt.tz_convert(ZoneInfo(zone)).dt.tz_localize(None)
-    return wall

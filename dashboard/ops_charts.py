@@ -1,12 +1,12 @@
 """Frame -> figures of the operations: completeness by day, runs on a time line, what grows. Pure."""
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.charts import dress
+from dashboard.formats import wall
 from dashboard.palette import Palette
 from pipeline.machine import Projection
 
@@ -82,7 +82,7 @@ def timeline(runs: pd.DataFrame, *, palette: Palette, zone: str, since: datetime
     """One lane a job, a bar a run; rows as of `page_timeline`. Runs too short to see are drawn a little longer."""
     figure = go.Figure()
     least = (until - since) / 350
-    bars = runs.assign(start=_wall(runs["started_at"], zone), end=_wall(runs["ended_at"], zone))
+    bars = runs.assign(start=wall(runs["started_at"], zone), end=wall(runs["ended_at"], zone))
     bars["end"] = bars["end"].where(bars["end"] - bars["start"] > least, bars["start"] + least)
     colours = {
         "succeeded": palette.forecast,
@@ -108,7 +108,7 @@ def timeline(runs: pd.DataFrame, *, palette: Palette, zone: str, since: datetime
     lanes = sorted(set(bars["job"]), reverse=True)
     dress(figure, palette, height=92 + LANE_PX * len(lanes))
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=lanes, tickformat=None)
-    span = [_wall(pd.Series([pd.Timestamp(one)]), zone).iloc[0] for one in (since, until + 2 * least)]
+    span = [wall(pd.Series([pd.Timestamp(one)]), zone).iloc[0] for one in (since, until + 2 * least)]
     figure.update_xaxes(
         range=span, tickformat="%H:%M\n%d %b", nticks=8, tickangle=0, showgrid=True, gridcolor=palette.grid
     )
@@ -146,7 +146,7 @@ def growth(
              (palette.other, "longdash", 2))  # fmt: skip
     for (name, rows), (colour, dash, width) in zip(lines.items(), looks, strict=False):
         figure.add_scatter(
-            x=_wall(rows["measured_at"], zone),
+            x=wall(rows["measured_at"], zone),
             y=rows["value"],
             name=name,
             mode="lines",
@@ -155,7 +155,7 @@ def growth(
         )
     first = next(iter(lines.values()))
     if projected is not None and len(first):
-        x = _wall(pd.Series([first["measured_at"].iloc[-1], first["measured_at"].iloc[-1] + AHEAD]), zone)
+        x = wall(pd.Series([first["measured_at"].iloc[-1], first["measured_at"].iloc[-1] + AHEAD]), zone)
         y = first["value"].iloc[-1] + projected.per_day * pd.Series([0.0, AHEAD / timedelta(days=1)])
         line = {"color": palette.forecast, "dash": "dot", "width": 2}
         figure.add_scatter(x=x, y=y, name="next 30 days", mode="lines", line=line, hoverinfo="skip")
@@ -191,9 +191,3 @@ def revisions(days: pd.DataFrame, *, palette: Palette, unit: str, height: int = 
     figure.update_yaxes(rangemode="tozero")
     figure.update_xaxes(tickformat="%d %b")
     return figure
-
-
-def _wall(moments: pd.Series, zone: str) -> pd.Series:
-    """Times as a clock in `zone` shows them; Plotly knows no zones."""
-    wall: pd.Series = moments.dt.tz_convert(ZoneInfo(zone)).dt.tz_localize(None)
-    return wall

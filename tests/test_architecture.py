@@ -152,7 +152,7 @@ ROOMS: dict[str, set[str]] = {
     "pipeline.preview": NUMERIC | {"discovery", "registry", "warehouse"},
     "pipeline.retention": {"markets", "warehouse"},
     "dashboard.charts": {"dashboard.formats", "dashboard.palette"},
-    "dashboard.ops_charts": {"dashboard.charts", "dashboard.palette", "machine"},
+    "dashboard.ops_charts": {"dashboard.formats", "dashboard.charts", "dashboard.palette", "machine"},
     "dashboard.formats": set(),
 }
 HOMES = {
