@@ -11,46 +11,15 @@ from typing import Any
 import pandas as pd
 
 from dashboard.data import Desk, jobs
+from dashboard.identity import NEEDS, User
 from pipeline import alerting, promoting, runs
 from pipeline.errors import JobError, NoWarehouse, SextantError, UnknownJob
 
-ROLES = ("viewer", "operator", "admin")
-NEEDS = {
-    "retrain": "operator",
-    "promote": "admin",
-    "roll_back": "admin",
-    "reissue": "admin",
-    "run_now": "operator",
-    "cancel": "operator",
-    "retry": "operator",
-    "backfill": "operator",
-    "acknowledge": "operator",
-    "snooze": "operator",
-    "wake": "operator",
-    "declare_maintenance": "admin",
-}
 AGAIN = ("failed", "missed", "cancelled")
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Denied(SextantError):
     """The user's role does not allow the action, or the action lacks its reason; nothing was done."""
-
-
-@dataclass(frozen=True)
-class User:
-    """Who acts; `role` is one of ROLES."""
-
-    name: str
-    role: str
-
-    def may(self, action: str) -> bool:
-        """Whether the role reaches what `action` needs."""
-        return self.reaches(NEEDS[action])
-
-    def reaches(self, role: str) -> bool:
-        """Whether the own role is `role` or above it."""
-        return ROLES.index(self.role) >= ROLES.index(role)
 
 
 @dataclass(frozen=True)
@@ -63,12 +32,6 @@ class Act:
     reason: str
     detail: Mapping[str, Any]
     needs: str = ""
-
-
-def current_user(address: str | None) -> User:
-    """Who sits at the browser. Without sign-in everybody is `local`: admin on a server that listens on
-    loopback only, viewer on any other `address`."""
-    return User("local", "admin" if address in LOOPBACK else "viewer")
 
 
 def retrain(desk: Desk, *, user: User, target: str, reason: str, now: datetime) -> str:

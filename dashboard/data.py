@@ -3,14 +3,16 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
 
 import pandas as pd
 
+from pipeline import asof
 from pipeline import freshness as freshness_of
+from pipeline.asof import Moment
 from pipeline.clocks import clock_of, real
 from pipeline.discovery import discover
 from pipeline.errors import Busy, Held
@@ -30,7 +32,7 @@ Key = tuple[Any, ...]
 class Desk:
     """Settings, markets and the warehouse of this server, with the newest answer to each question.
 
-    `clock` gives aware UTC times. Answers are shared: change a copy.
+    `clock` gives aware UTC times. With `then` every answer is as of that moment. Answers are shared: change a copy.
     """
 
     settings: Settings
@@ -38,6 +40,7 @@ class Desk:
     warehouse: Warehouse
     clock: Callable[[], datetime] = real
     operations: Operations = field(default_factory=Operations)
+    then: Moment | None = None
     _answers: OrderedDict[Key, tuple[Any, Any]] = field(default_factory=OrderedDict)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
     _late: threading.local = field(default_factory=threading.local)
@@ -46,6 +49,10 @@ class Desk:
     def targets(self) -> dict[str, Target]:
         """Every target of the active markets by id."""
         return {target.id: target for market in self.markets.values() for target in market.targets}
+
+    def at(self, then: Moment) -> "Desk":
+        """The same desk as it stood at a past moment; remembered answers are common."""
+        return replace(self, then=then, clock=lambda: then.at)
 
     def target_names(self) -> dict[str, Target]:
         """Targets by the name a page offers them under."""
@@ -66,6 +73,7 @@ class Desk:
     def look(self, key: Key, work: Callable[[Session], T]) -> T:
         """What `work` finds in a session that reads, remembered under `key` like the answers of `ask`."""
         version = self.warehouse.version()
+        key = key if self.then is None else (self.then, *key)
         with self._mutex:
             known = self._answers.get(key)
         if known is not None and known[0] == version and version:
@@ -73,6 +81,8 @@ class Desk:
             return remembered
         try:
             with self.warehouse.read() as session:
+                if self.then is not None:
+                    asof.cut(session, self.then)
                 answer = work(session)
         except (Busy, Held):
             if known is None:
@@ -82,6 +92,18 @@ class Desk:
             return outdated
         self._keep(key, version, answer)
         return answer
+
+    def made(self, key: Key, build: Callable[[], T]) -> T:
+        """What `build` makes of answers, remembered under `key` as long as those are."""
+        version, key = self.warehouse.version(), (self.then, *key)
+        with self._mutex:
+            known = self._answers.get(key)
+        if known is not None and known[0] == version:
+            remembered: T = known[1]
+            return remembered
+        result = build()
+        self._keep(key, version, result)
+        return result
 
     def late(self) -> bool:
         """Whether this thread was given an outdated answer since it last asked this."""

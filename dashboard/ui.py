@@ -1,31 +1,27 @@
-"""Desk -> the frame of every page: title, freshness, clock switch, and the states a panel can be in."""
+"""Desk -> the frame of every page, tables and figures in the page's own style."""
 
-import logging
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import alarms, data, formats, live, palette
-from dashboard.actions import User, current_user
+from dashboard import data, formats, header, live, looking_back
 from dashboard.data import Desk, Freshness
-from dashboard.palette import Palette
-from pipeline.errors import Busy, Held, SextantError
+from dashboard.figures import palette
+from dashboard.figures.palette import Palette
+from dashboard.identity import User
+from dashboard.states import empty as empty
+from dashboard.states import panel as panel
+from pipeline.errors import SextantError
 from pipeline.markets import Target
 
 ROW_PX = 36
 WARNING_SIGNS, GOOD_SIGNS = "▲⊘", "●◐★"
-NO_WAREHOUSE = (
-    "Fill the warehouse with `python jobs.py demo`, or with your market by `python jobs.py all`; "
-    "this page notices by itself."
-)
-OLDER = "The warehouse is of an older release; any job migrates it, as `python jobs.py doctor` does."
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 4.2rem; padding-bottom: 3rem; max-width: 1360px}
 [data-testid="stMetricValue"] {font-weight: 650; font-variant-numeric: tabular-nums; line-height: 1.25}
@@ -36,7 +32,6 @@ h1 {padding: 0 !important}
 .st-key-alarms p, .st-key-alarms p > span {line-height: 21px; font-weight: 400}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem}}
 </style>"""
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,16 +61,31 @@ class Frame:
         """Decimals worth showing in this unit."""
         return 0 if self.unit == "MW" else 2
 
+    @property
+    def looks_back(self) -> bool:
+        """Whether the page shows a past moment."""
+        return self.desk.then is not None
+
     def ask(self, query: str, **params: Any) -> Any:
         """The answer to a named query; see Desk.ask."""
         return self.desk.ask(query, **params)
 
+    def figure(self, name: str, build: Callable[[], go.Figure], *depends: Any) -> go.Figure:
+        """The figure that `build` makes, remembered until the warehouse changes; it must not be changed.
+
+        Built again for another target, clock, theme or minute, or when one of `depends` (hashable) is another:
+        name every choice of the reader that goes into it.
+        """
+        minute = self.now.replace(second=0, microsecond=0)
+        return self.desk.made(("figure", name, self.target.id, self.zone, self.palette, minute, *depends), build)
+
 
 @contextmanager
-def page(title: str) -> Iterator[Frame]:
+def page(title: str, *, travels: bool = False) -> Iterator[Frame]:
     """Draw the frame, run the view inside it, then say so when an answer was outdated.
 
-    Without a warehouse the view is not run: the page says what to do instead.
+    Without a warehouse the view is not run: the page says what to do instead. One that `travels` can show a past
+    moment; everything it asks of its frame is then as of that moment.
     """
     st.html(STYLE)
     try:
@@ -83,53 +93,24 @@ def page(title: str) -> Iterator[Frame]:
     except SextantError as error:
         st.error(formats.plain(error), icon=":material/settings_alert:")
         st.stop()
+    then = looking_back.chosen(desk) if travels else None
+    desk = desk if then is None else desk.at(then)
     now = desk.clock()
     if st.session_state.get("page") != title:
         # A dialog left open on another page by the browser's back button would hold up every refresh.
         st.session_state.update(page=title, dialog=None)
     top = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
-    row = st.container(horizontal=True, vertical_alignment="center", gap="medium")
-    with row:
-        target = _title(desk, title)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        target = header.title(desk, title)
     badges = top.container(horizontal=True, gap="small", width="content", vertical_alignment="center")
     with top.container(horizontal=True, gap="small", width="content", vertical_alignment="center"):
-        zone = _clock_switch(target)
-        user = _user_menu(desk)
-    fresh = _freshness(desk, target, now, badges, zone)
+        zone = header.clock_switch(target)
+        user = header.user_menu(desk)
+    fresh = header.freshness(desk, target, now, badges, zone)
     yield Frame(desk, target, fresh, user, now, zone, palette.of(st.context.theme.type))
     if desk.late():
         badges.badge("Warehouse busy · last known answers", icon=":material/hourglass_top:", color="orange")
     live.watch(desk)
-
-
-@contextmanager
-def panel(title: str | None = None, help_text: str | None = None) -> Iterator[None]:
-    """One part of a page; its failure is told in its place and never blanks the rest."""
-    if title:
-        st.subheader(title, help=help_text, anchor=False)
-    try:
-        yield
-    except (Busy, Held) as error:
-        st.warning(f"Not available right now: {formats.plain(error)}", icon=":material/hourglass_top:")
-    except SextantError as error:
-        st.error(formats.plain(error), icon=":material/error:")
-    except Exception:
-        reference = secrets.token_hex(3)
-        log.exception("panel %s failed, reference %s", title, reference)
-        st.error(
-            f"This part could not be shown. Reference **{reference}** finds the cause in the server's log.",
-            icon=":material/error:",
-        )
-
-
-def empty(title: str, hint: str, icon: str = ":material/inbox:") -> None:
-    """The state of a panel that has nothing to show yet, with what would fill it."""
-    with st.container(border=True, horizontal_alignment="center", gap="xsmall"):
-        st.space("small")
-        st.markdown(f"### {icon}", text_alignment="center")
-        st.markdown(f"**{title}**", text_alignment="center")
-        st.caption(hint, text_alignment="center")
-        st.space("small")
 
 
 def table(
@@ -181,111 +162,3 @@ def attempt(action: Callable[[], str]) -> str:
     except SextantError as error:
         return str(error)
     return ""
-
-
-def _title(desk: Desk, title: str) -> Target:
-    """Draw the title beside the choice of target; several markets are named in the choice, one in the title."""
-    targets = list(desk.targets.values())
-    st.title(
-        title if len(desk.markets) > 1 else f"{title}, {desk.markets[targets[0].market].name}",
-        anchor=False,
-        width="content",
-    )
-    if len(targets) == 1:
-        st.badge(f"{targets[0].title} · {targets[0].series.unit}", color="gray")
-        return targets[0]
-    names = desk.target_names()
-    chosen = st.segmented_control(
-        "Target",
-        list(names),
-        default=next(iter(names)),
-        required=True,
-        key="target",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
-    return names.get(chosen or "", targets[0])
-
-
-def _clock_switch(target: Target) -> str:
-    city = formats.city(target.zone)
-    chosen = st.segmented_control(
-        "Clock",
-        [city, "UTC"],
-        default=city,
-        required=True,
-        key="clock",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
-    return "UTC" if chosen == "UTC" else target.zone
-
-
-def _user_menu(desk: Desk) -> User:
-    user = current_user(st.get_option("server.address"))
-    with st.popover(user.name, icon=":material/account_circle:", type="tertiary"):
-        st.markdown(f"**{formats.plain(user.name)}** · {user.role}")
-        st.caption(f"Warehouse {desk.settings.warehouse.name}, markets {', '.join(desk.markets)}.")
-        if user.role == "viewer":
-            st.caption("This server listens beyond this machine and has no sign-in, so nobody may change anything.")
-    return user
-
-
-def _freshness(desk: Desk, target: Target, now: datetime, badges: Any, zone: str) -> Freshness:
-    """Show the badges; without a warehouse that can be read, say so and end the page."""
-    if not desk.exists():
-        _stop(desk, badges, "No warehouse yet", "No data yet", hint=NO_WAREHOUSE)
-    try:
-        if not desk.migrated():
-            _stop(desk, badges, "Warehouse of an older release", "Not yet migrated", hint=OLDER)
-        fresh = data.freshness(desk, target, now)
-    except SextantError as error:
-        st.error(formats.plain(error), icon=":material/error:")
-        live.watch(desk)
-        st.stop()
-    badges.badge(*(), **_issue_badge(fresh, now, zone))
-    badges.badge(*(), **_actuals_badge(fresh, zone))
-    alive = desk.warehouse.scheduler_alive()
-    badges.badge(
-        "Scheduler running" if alive else "Scheduler not running",
-        icon=":material/autoplay:" if alive else ":material/pause_circle:",
-        color="gray" if alive else "orange",
-        help=None if alive else "Nothing new is fetched, forecast or trained: start it with `python jobs.py schedule`.",
-    )
-    with badges.container(key="alarms", width="content"), panel():
-        alarms.badge(desk, now)
-    return fresh
-
-
-def _stop(desk: Desk, badges: Any, label: str, title: str, *, hint: str) -> NoReturn:
-    badges.badge(label, icon=":material/database_off:", color="gray")
-    empty(title, hint, icon=":material/database:")
-    live.watch(desk)
-    st.stop()
-
-
-def _issue_badge(fresh: Freshness, now: datetime, zone: str) -> dict[str, Any]:
-    if fresh.issued_at is None:
-        return {"label": "No forecast yet", "icon": ":material/schedule:", "color": "gray"}
-    when = f"{formats.hour(fresh.issued_at, zone)} {formats.zone_name(fresh.issued_at, zone)}"
-    passed = formats.age(fresh.issued_at, now)
-    if fresh.stale:
-        return {"label": f"Forecast stale · last issue {passed}", "icon": ":material/warning:", "color": "red"}
-    if fresh.status != "ok":
-        return {"label": f"Forecast {fresh.status} · {when}", "icon": ":material/warning:", "color": "orange"}
-    if fresh.mode == "replay":
-        return {"label": f"Forecast {when} · replayed", "icon": ":material/replay:", "color": "blue"}
-    return {"label": f"Forecast {when} · {passed}", "icon": ":material/check_circle:", "color": "green"}
-
-
-def _actuals_badge(fresh: Freshness, zone: str) -> dict[str, Any]:
-    if fresh.newest_actual is None:
-        return {"label": "No actuals yet", "icon": ":material/sensors_off:", "color": "gray"}
-    if fresh.actuals_late:
-        late = formats.count(fresh.actuals_late, "hour")
-        return {"label": f"Actuals {late} behind", "icon": ":material/warning:", "color": "orange"}
-    return {
-        "label": f"Actuals to the {formats.hour(fresh.newest_actual, zone)} hour",
-        "icon": ":material/sensors:",
-        "color": "gray",
-    }

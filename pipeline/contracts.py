@@ -77,6 +77,8 @@ CONTRACTS: dict[str, Contract] = {
     "maintenance": Contract(("window_id",), {}),
     "notifications": Contract(("notification_id",), NOTICES),
     "capacity": Contract(("measured_at", "what"), {}),
+    "reasons": Contract(("target", "origin", "horizon", "input"), {}),
+    "importances": Contract(("version_id", "input"), {}),
     "backups": Contract(("backup_id",), {}),
     "audit": Contract(("audit_id",), {"outcome": ("started", "ok", "denied", "failed")}),
 }

@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dashboard import actions
-from dashboard.actions import Denied, User
+from dashboard import actions, identity
+from dashboard.actions import Denied
 from dashboard.data import Desk
+from dashboard.identity import User
 from pipeline import runs
 from pipeline.errors import ArtifactDamaged, ModelError, NoWarehouse, StalePremise
 from tests import filler
@@ -179,5 +180,8 @@ def test_nothing_is_created_where_there_is_no_warehouse(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("address", "role"), [("127.0.0.1", "admin"), ("::1", "admin"), ("0.0.0.0", "viewer"), (None, "viewer")]
 )
-def test_without_sign_in_only_this_machine_may_change_anything(address: str | None, role: str) -> None:
-    assert actions.current_user(address) == User("local", role)
+def test_without_sign_in_only_this_machine_may_change_anything(
+    address: str | None, role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamlit.get_option", {"server.address": address}.get)
+    assert identity.current_user() == User("local", role)

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import band_charts, charts, fan, life_charts, palette
+from dashboard.figures import bands as band_charts
+from dashboard.figures import charts, fan, palette
+from dashboard.figures import life as life_charts
 
 NOW = datetime(2026, 11, 20, 10, 20, tzinfo=UTC)
 

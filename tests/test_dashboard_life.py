@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import decisions, uncertainty, versions
 from dashboard.data import Desk
 from dashboard.formats import plain
+from dashboard.panels import decisions, uncertainty, versions
 from pipeline import metrics
 from pipeline.markets import Event
 from tests import filler, life_filler

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from dashboard import actions
-from dashboard.actions import Denied, User
+from dashboard.actions import Denied
 from dashboard.data import Desk
+from dashboard.identity import User
 from pipeline.errors import ActRefused, JobError, UnknownJob
 from tests import filler
 from tests.dashboards import NOW, seated

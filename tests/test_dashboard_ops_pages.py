@@ -8,8 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import actions, alarms, runbook
-from dashboard.actions import User
 from dashboard.data import Desk
+from dashboard.identity import User
 from pipeline.errors import Busy
 from tests import filler
 from tests.dashboards import NOW, opened, seated, words
@@ -234,7 +234,7 @@ def test_an_operator_cannot_press_run_again_for_a_new_issue(desk: Desk, monkeypa
     ada, otto = User("ada", "admin"), User("otto", "operator")
     run_id = actions.reissue(desk, user=ada, target="demo.load", reason="x", now=NOW)
     actions.cancel(desk, user=ada, run_id=run_id, reason="not yet", now=NOW)
-    monkeypatch.setattr("dashboard.ui.current_user", lambda _address: otto)
+    monkeypatch.setattr("dashboard.identity.current_user", lambda: otto)
     for asked, disabled in ((run_id, True), ("auth00000001", False)):
         app = opened("jobs")
         app.query_params["run"] = asked
@@ -260,7 +260,7 @@ def test_a_question_that_fails_blanks_one_panel_only(
 
 
 def test_a_viewer_sees_buttons_that_cannot_be_pressed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dashboard.ui.current_user", lambda _address: User("vera", "viewer"))
+    monkeypatch.setattr("dashboard.identity.current_user", lambda: User("vera", "viewer"))
     for view, key in (("alerts", "acknowledge-al-job"), ("jobs", "run_now"), ("data", "backfill")):
         assert opened(view).button(key=key).disabled
 

@@ -111,7 +111,7 @@ def test_a_failing_panel_leaves_the_rest_and_a_reference(desk: Desk, monkeypatch
     def broken(*_args: object, **_options: object) -> None:
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr("dashboard.fan.draw", broken)
+    monkeypatch.setattr("dashboard.figures.fan.draw", broken)
     app = opened()
     assert "Reference" in app.error[0].value
     assert "secret" not in words(app)

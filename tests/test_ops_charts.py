@@ -5,8 +5,8 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
-from dashboard import ops_charts
-from dashboard.palette import LIGHT
+from dashboard.figures import operations as ops_charts
+from dashboard.figures.palette import LIGHT
 from pipeline.machine import Projection
 from tests.dashboards import NOW
 

@@ -5,10 +5,12 @@ from datetime import timedelta
 import pandas as pd
 import streamlit as st
 
-from dashboard import calibration, charts, data, formats, slices, ui, uncertainty
-from dashboard.charts import ISSUERS
+from dashboard import data, formats, ui
 from dashboard.data import this_hour
+from dashboard.figures import charts
+from dashboard.figures.charts import ISSUERS
 from dashboard.formats import BAND
+from dashboard.panels import calibration, slices, uncertainty
 from dashboard.ui import Frame
 
 WINDOWS = {"7 days": timedelta(days=7), "30 days": timedelta(days=30), "90 days": timedelta(days=90)}
@@ -16,7 +18,7 @@ WINDOWS = {"7 days": timedelta(days=7), "30 days": timedelta(days=30), "90 days"
 
 def page() -> None:
     """Window, headline figures, four charts and the table behind them."""
-    with ui.page("Accuracy") as frame:
+    with ui.page("Accuracy", travels=True) as frame:
         chosen = st.segmented_control(
             "Window", list(WINDOWS), default="30 days", required=True, key="window", bind="query-params",
             label_visibility="collapsed",

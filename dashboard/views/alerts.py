@@ -6,11 +6,12 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import alarms, alert_history, confirming, formats, runbook, ui
+from dashboard import alarms, formats, runbook, ui
 from dashboard.alarms import SEVERITIES
-from dashboard.confirming import Question
 from dashboard.data import moment, this_hour, word
 from dashboard.formats import code, plain
+from dashboard.panels import alert_history, confirming
+from dashboard.panels.confirming import Question
 from dashboard.ui import Frame
 
 FORTNIGHT = timedelta(days=14)

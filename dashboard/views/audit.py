@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import formats, ui
-from dashboard.actions import NEEDS
+from dashboard.identity import NEEDS
 from dashboard.ui import Frame
 
 SHOWN = 500

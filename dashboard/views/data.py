@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import confirming, data, data_quality, formats, gaps, ui
+from dashboard import data, formats, ui
 from dashboard.data import this_hour
+from dashboard.panels import confirming, data_quality, gaps
 from dashboard.ui import Frame
 from pipeline.freshness import Freshness
 from pipeline.markets import Market, Series

@@ -1,14 +1,14 @@
 """Newest issue -> what the trader needs: six hours, their certainty, and how good such forecasts were."""
 
-import io
 from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, data, fan, formats, ui
+from dashboard import data, exports, formats, ui
 from dashboard.data import due_origin, this_hour
+from dashboard.figures import charts, fan
 from dashboard.formats import plain
 from dashboard.ui import Frame
 
@@ -21,7 +21,7 @@ DOWNLOADED = ["horizon", "valid_at", "local_time", "unit", "p05", "p10", "p50", 
 
 def page() -> None:
     """Cards, fan chart, table, recent errors."""
-    with ui.page("Forecasts") as frame, ui.panel():
+    with ui.page("Forecasts", travels=True) as frame, ui.panel():
         issue = frame.ask("page_issue", target=frame.target.id, due=due_origin(frame.now))
         if issue.empty:
             ui.empty(
@@ -209,18 +209,13 @@ def _downloads(frame: Frame, issue: pd.DataFrame) -> None:
     local = [formats.local(at, frame.target.zone).isoformat() for at in issue["valid_at"]]
     rows = issue.assign(local_time=local, unit=frame.unit)[DOWNLOADED]
 
-    def parquet() -> bytes:
-        content = io.BytesIO()
-        rows.to_parquet(content, index=False)
-        return content.getvalue()
-
     with st.container(horizontal=True, gap="xsmall", width="content"):
         st.download_button(
-            "CSV", lambda: rows.to_csv(index=False), f"{name}.csv", "text/csv",
+            "CSV", lambda: exports.csv(rows), f"{name}.csv", "text/csv",
             icon=":material/download:", type="tertiary", on_click="ignore",
         )  # fmt: skip
         st.download_button(
-            "Parquet", parquet, f"{name}.parquet", "application/vnd.apache.parquet",
+            "Parquet", lambda: exports.parquet(rows), f"{name}.parquet", "application/vnd.apache.parquet",
             icon=":material/download:", type="tertiary", on_click="ignore",
         )  # fmt: skip
 

@@ -6,11 +6,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import actions, capacity, confirming, data, formats, going, timetable, ui
-from dashboard.confirming import Question
+from dashboard import actions, data, formats, ui
 from dashboard.data import this_hour
 from dashboard.formats import code, plain
-from dashboard.timetable import FAILURES, STATES
+from dashboard.panels import capacity, confirming, going, timetable
+from dashboard.panels.confirming import Question
+from dashboard.panels.timetable import FAILURES, STATES
 from dashboard.ui import Frame
 
 SHOWN = 300

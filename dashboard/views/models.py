@@ -5,9 +5,11 @@ from datetime import timedelta
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, data, decisions, dialogs, formats, life, ui, versions
+from dashboard import data, formats, ui
 from dashboard.data import this_hour
+from dashboard.figures import charts
 from dashboard.formats import BAND
+from dashboard.panels import decisions, dialogs, life, versions
 from dashboard.ui import Frame
 
 OPEN = ("queued", "running")

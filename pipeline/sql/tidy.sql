@@ -42,7 +42,8 @@ ANTI JOIN (
     UNION SELECT run_id FROM backtests UNION SELECT run_id FROM promotions UNION SELECT run_id FROM drift
     UNION SELECT run_id FROM retirements UNION SELECT run_id FROM missed_issues UNION SELECT run_id FROM quality
     UNION SELECT run_id FROM alert_flips UNION SELECT run_id FROM notifications UNION SELECT run_id FROM capacity
-    UNION SELECT run_id FROM backups UNION SELECT last_run_id FROM schedule UNION SELECT first_run_id FROM job_runs
+    UNION SELECT run_id FROM backups UNION SELECT run_id FROM reasons UNION SELECT run_id FROM importances
+    UNION SELECT last_run_id FROM schedule UNION SELECT first_run_id FROM job_runs
 ) referred USING (run_id)
 WHERE state IN ('succeeded', 'skipped') AND ended_at < $before;
 

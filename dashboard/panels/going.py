@@ -5,9 +5,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import confirming, data, formats, ui
-from dashboard.confirming import Question
+from dashboard import data, formats, ui
 from dashboard.formats import code, plain
+from dashboard.panels import confirming
+from dashboard.panels.confirming import Question
 from dashboard.ui import Frame
 
 EVERY_S = 2

@@ -5,7 +5,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import actions, formats, life_charts, ui
+from dashboard import actions, formats, identity, ui
+from dashboard.figures import life as life_charts
 from dashboard.ui import Frame
 from pipeline.errors import NoChampion, SextantError
 from pipeline.preview import DAYS, Preview, preview
@@ -178,9 +179,9 @@ def _change(frame: Frame) -> None:
     _settle(ui.attempt(act) or (ui.attempt(issue) if at_once else ""))
 
 
-def _user() -> actions.User:
+def _user() -> identity.User:
     """Asked anew at every action: a role may have been taken away since the page was drawn."""
-    return actions.current_user(st.get_option("server.address"))
+    return identity.current_user()
 
 
 def _settle(error: str) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, formats, ui
+from dashboard import formats, ui
+from dashboard.figures import charts
 from dashboard.formats import BAND
 from dashboard.ui import Frame
 

@@ -6,9 +6,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import confirming, data, formats, ui
-from dashboard.confirming import Question
+from dashboard import data, formats, ui
 from dashboard.data import this_hour
+from dashboard.panels import confirming
+from dashboard.panels.confirming import Question
 from dashboard.ui import Frame
 from pipeline import quality
 from pipeline.markets import Market

@@ -9,9 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboard.charts import HOVER, dress
+from dashboard.figures.charts import HOVER, dress
+from dashboard.figures.palette import Palette
 from dashboard.formats import BAND, MINUS
-from dashboard.palette import Palette
 
 
 def draw(hours: pd.DataFrame, *, palette: Palette, zone: str, now: datetime, unit: str) -> go.Figure:

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.charts import dress
+from dashboard.figures.charts import dress
+from dashboard.figures.palette import Palette
 from dashboard.formats import wall
-from dashboard.palette import Palette
 from pipeline.machine import Projection
 
 LANE_PX = 26

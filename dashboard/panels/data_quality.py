@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, formats, ops_charts, ui
+from dashboard import data, formats, ui
 from dashboard.data import this_hour
+from dashboard.figures import operations as ops_charts
 from dashboard.ui import Frame
 from pipeline.markets import Market, Series
 

@@ -3,7 +3,8 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import formats, life_charts, ui
+from dashboard import formats, ui
+from dashboard.figures import life as life_charts
 from dashboard.ui import Frame
 
 REIGNS = 16

@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import alarms, confirming, formats, ui
+from dashboard import alarms, formats, ui
 from dashboard.alarms import SIGNS
-from dashboard.confirming import Question
 from dashboard.data import moment, word
+from dashboard.panels import confirming
+from dashboard.panels.confirming import Question
 from dashboard.ui import Frame
 from pipeline import alerting
 

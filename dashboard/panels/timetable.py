@@ -6,9 +6,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import confirming, data, formats, ops_charts, ui
-from dashboard.confirming import Question
+from dashboard import data, formats, ui
 from dashboard.data import moment, this_hour, word
+from dashboard.figures import operations as ops_charts
+from dashboard.panels import confirming
+from dashboard.panels.confirming import Question
 from dashboard.ui import Frame
 from pipeline.plans import Plan, plans_of
 

@@ -3,9 +3,9 @@
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.charts import dress
+from dashboard.figures.charts import dress
+from dashboard.figures.palette import Palette
 from dashboard.formats import percent
-from dashboard.palette import Palette
 
 
 def coverage(rows: pd.DataFrame, *, palette: Palette, height: int = 300) -> go.Figure:

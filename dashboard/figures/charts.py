@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.palette import Palette
+from dashboard.figures.palette import Palette
 
 FONT = "Inter, system-ui, sans-serif"
 ISSUERS = {"sextant": "Sextant", "naive": "Naive", "operator": "Operator"}

@@ -5,8 +5,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, decisions, dialogs, formats, ui
+from dashboard import data, formats, ui
 from dashboard.formats import BAND
+from dashboard.panels import decisions, dialogs
 from dashboard.ui import Frame
 
 

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.charts import dress
+from dashboard.figures.charts import dress
+from dashboard.figures.palette import Palette
 from dashboard.formats import BAND, short, wall
-from dashboard.palette import Palette
 
 ROW_PX = 30
 KINDS = {

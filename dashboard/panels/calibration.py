@@ -3,7 +3,8 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import band_charts, formats, ui
+from dashboard import formats, ui
+from dashboard.figures import bands as band_charts
 from dashboard.formats import BAND
 from dashboard.ui import Frame
 

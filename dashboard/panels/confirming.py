@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard import actions, formats, ui
-from dashboard.actions import User
+from dashboard import actions, formats, identity, ui
 from dashboard.data import Desk
+from dashboard.identity import User
 from dashboard.ui import Frame
 
 SNOOZES = {"1 hour": timedelta(hours=1), "4 hours": timedelta(hours=4), "24 hours": timedelta(hours=24)}
@@ -18,7 +18,7 @@ SNOOZES = {"1 hour": timedelta(hours=1), "4 hours": timedelta(hours=4), "24 hour
 
 @dataclass(frozen=True)
 class Question:
-    """What is to be confirmed. `action` is one of actions.NEEDS, `words` say what it will do, `go` is the button's
+    """What is to be confirmed. `action` is one of identity.NEEDS, `words` say what it will do, `go` is the button's
     label, `given` goes to the action."""
 
     action: str
@@ -49,7 +49,7 @@ def button(
     frame: Frame, question: Question, *, key: str, label: str | None = None, kind: str = "secondary", off: str = ""
 ) -> None:
     """A button that asks `question`; it cannot be pressed without the role, or where `off` says why not."""
-    needed = actions.NEEDS[question.action]
+    needed = identity.NEEDS[question.action]
     why = off or ("" if frame.user.may(question.action) else f"Needs the role {needed}.")
     st.button(
         label or question.go,
@@ -98,7 +98,7 @@ def _go(frame: Frame) -> None:
         return
     question: Question = asked["question"]
     # The user is asked for anew: a role may have been taken away since the page was drawn.
-    user = actions.current_user(st.get_option("server.address"))
+    user = identity.current_user()
     reason = st.session_state.get("ask_reason", "")
     answer = Answer(frame.desk, user, reason, frame.desk.clock(), frame.zone)
     error = ui.attempt(lambda: DOES[question.action](answer, question.given))

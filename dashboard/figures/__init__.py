@@ -1,0 +1,1 @@
+"""Frames -> Plotly figures, pure: nothing here asks the warehouse or Streamlit."""
