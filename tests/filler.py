@@ -17,14 +17,13 @@ from pipeline.markets import load_markets
 from pipeline.runrows import new_run, run_frame
 from pipeline.settings import ROOT
 from pipeline.warehouse import Session, Warehouse
-from tests import life_filler, ops_filler
+from tests import explained_filler, facts_filler, life_filler, ops_filler
 
 TARGET = "demo.load"
 INPUTS = load_markets(ROOT / "sextant.toml", ("demo",))["demo"].targets[0].inputs
 DAYS = 35
 LEVELS = ("p05", "p10", "p50", "p90", "p95")
 Z = {"p05": -1.645, "p10": -1.2816, "p50": 0.0, "p90": 1.2816, "p95": 1.645}
-SERIES = ("demo.load", "demo.load_forecast", "demo.temperature", "demo.price")
 
 
 @dataclass(frozen=True)
@@ -61,10 +60,11 @@ def fill(path: Path, now: datetime, story: Story | None = None) -> Warehouse:
     truth = load(hours)
     with warehouse.write() as session:
         _versions(session, path.parent / "models", at)
-        _facts(session, hours[:-6], truth[:-6], at)
+        facts_filler.fill(session, TARGET, hours[:-6], truth[:-6], at)
         _forecasts(session, hours, truth, at, story)
         _runs(session, at)
         _life(session, path.parent / "models", at, story)
+        explained_filler.fill(session, TARGET, at)
         ops_filler.fill(session, at, TARGET)
         if story.busy:
             ops_filler.busy(session, at)
@@ -121,41 +121,6 @@ def _version(family: str, when: pd.Timestamp, run_id: str, artifact: registry.Ar
     }  # fmt: skip
 
 
-def _facts(session: Session, hours: pd.DatetimeIndex, truth: np.ndarray, at: pd.Timestamp) -> None:
-    known = hours + timedelta(hours=1, minutes=8)
-    session.append(
-        "actuals",
-        pd.DataFrame({
-            "target": TARGET, "valid_at": hours, "value": truth, "last_05": truth, "last_15": truth,
-            "last_30": truth, "n": 12,
-            "known_at": known, "written_at": at, "run_id": "actuals00001",
-        }),
-    )  # fmt: skip
-    for series in SERIES:
-        late = {TARGET: at - timedelta(minutes=14), "demo.temperature": at - timedelta(hours=9)}
-        last = late.get(series, at + timedelta(hours=30))
-        ahead = pd.date_range(hours[-48], last, freq="5min" if series == TARGET else "h").as_unit("us")
-        session.append(
-            "raw",
-            pd.DataFrame({
-                "series": series, "valid_at": ahead, "value": 20000.0, "made_at": at, "seen_at": at, "source": "demo",
-                "run_id": "ingest000001",
-            }),
-        )  # fmt: skip
-        session.append("fetches", _fetch(series, at))
-
-
-def _fetch(series: str, at: pd.Timestamp) -> pd.DataFrame:
-    broken = series == "demo.temperature"
-    message = "demo: the source did not answer within 30 s; it is asked again next time."
-    row = {
-        "series": series, "source": "demo", "window_start": at - timedelta(hours=3), "window_end": at, "rows_new": 12,
-        "outcome": "transient" if broken else "ok", "message": message if broken else "", "rows_revised": 1,
-        "rows_same": 23, "rows_quarantined": 0, "seen_at": at, "again_at": pd.NaT, "run_id": "ingest000001",
-    }  # fmt: skip
-    return pd.DataFrame([row])
-
-
 def _forecasts(session: Session, hours: pd.DatetimeIndex, truth: np.ndarray, at: pd.Timestamp, story: Story) -> None:
     rng = np.random.default_rng(11)
     value = dict(zip(hours, truth, strict=True))
@@ -193,7 +158,10 @@ def _mark(rows: pd.DataFrame, origin: pd.Timestamp, status: str, reason: str) ->
 
 def _write_forecasts(session: Session, rows: pd.DataFrame, at: pd.Timestamp, *, last: pd.Timestamp) -> None:
     shared = rows.assign(target=TARGET, run_id="forecast0001")
-    session.append("predictions", shared.drop(columns="truth").assign(written_at=at))
+    session.append(
+        "predictions",
+        shared.drop(columns="truth").assign(written_at=shared["made_at"].where(shared["mode"] == "live", at)),
+    )
     done = shared[(shared["valid_at"] <= last) & shared["p50"].notna()]
     error = done["p50"] - done["truth"]
     banded = done["p10"].notna()
@@ -208,7 +176,8 @@ def _write_forecasts(session: Session, rows: pd.DataFrame, at: pd.Timestamp, *, 
         "accuracy",
         scores.assign(actual=done["truth"], actual_known_at=done["valid_at"] + timedelta(hours=1, minutes=8),
         error=error,
-                      in_band=in_band, pinball_loss=error.abs() / 2, scored_at=at,
+                      in_band=in_band, pinball_loss=error.abs() / 2,
+                      scored_at=(done["valid_at"] + timedelta(minutes=75)).where(done["mode"] == "live", at),
                       in_band90=in_band90, width=width, winkler=width + 10 * beyond, pit=_pit(done)),
     )  # fmt: skip
     newest = shared[(shared["issuer"] == "sextant") & (shared["origin"] >= last - timedelta(hours=3))]
