@@ -3,7 +3,7 @@ PYTHON ?= $(shell for p in python3.12 python3.11 python3; do $$p -c 'import sys;
 BIN := .venv/bin
 PORT ?= 8501
 
-.PHONY: run test lint bench peers clean screenshots browser
+.PHONY: run test lint bench peers clean screenshots gallery browser
 
 run: .venv/ready
 	-$(BIN)/python jobs.py demo
@@ -27,6 +27,9 @@ peers: .venv-peers/ready
 screenshots: .venv/ready browser
 	$(BIN)/python jobs.py demo
 	$(BIN)/python -m dashboard.screenshots
+
+gallery: .venv/ready browser
+	$(BIN)/python -m dashboard.screenshots --states
 
 browser:
 	@sh .ci/browser

@@ -34,10 +34,14 @@ class Act:
     needs: str = ""
 
 
-def retrain(desk: Desk, *, user: User, target: str, reason: str, now: datetime) -> str:
-    """Queue a training run of `target` for the scheduler; returns its run id. Raises Denied, Busy."""
-    act = Act(user, "retrain", target, reason.strip(), {})
-    args = {"force": True, "target": target, "actor": user.name}
+def retrain(desk: Desk, *, user: User, target: str, reason: str, now: datetime, depth: str | None = None) -> str:
+    """Queue a training run of `target` for the scheduler; returns its run id. Raises Denied, Busy.
+
+    `depth` is deep (all families are compared, also when None) or quick (the champion's is refitted).
+    """
+    asked = {} if depth is None else {"depth": depth}
+    act = Act(user, "retrain", target, reason.strip(), asked)
+    args = {"force": True, "target": target, "actor": user.name} | asked
     with _audited(desk, act, now) as note:
         run_id = runs.request(desk.warehouse, "train", by=user.name, reason=act.reason, args=args, now=now)
         note["run_id"] = run_id
@@ -129,11 +133,17 @@ def retry_needs(args: str) -> str:
 def backfill(
     desk: Desk, *, user: User, series: str, first: datetime, last: datetime, reason: str, now: datetime
 ) -> str:
-    """Queue an ingest of what is missing from `first` to `last` (aware); returns the run id. Raises Denied, Busy."""
+    """Queue an ingest of what `series` misses from `first` to `last` (aware); returns the run id.
+
+    Asked for again while that waits or runs, it is the same run. Raises Denied, JobError, Busy.
+    """
     window = {"from": first.isoformat(), "to": last.isoformat()}
     act = Act(user, "backfill", series, reason.strip(), window)
     with _audited(desk, act, now) as note:
-        run_id = runs.request(desk.warehouse, "ingest", by=user.name, reason=act.reason, args=window, now=now)
+        if series not in {one.id for market in desk.markets.values() for one in market.series}:
+            raise JobError(f"no active market has a series {series!r}; choose one of the page.")
+        args = window | {"series": series}
+        run_id = runs.request(desk.warehouse, "ingest", by=user.name, reason=act.reason, args=args, now=now)
         note["run_id"] = run_id
     return run_id
 
@@ -178,6 +188,13 @@ def declare_maintenance(
             actor=user.name,
             now=now,
         )
+
+
+def end_maintenance(desk: Desk, *, user: User, window_id: str, reason: str, now: datetime) -> None:
+    """End a maintenance window now, or take back one that has not begun. Raises Denied, ActRefused, Busy."""
+    act = Act(user, "end_maintenance", window_id, reason.strip(), {})
+    with _audited(desk, act, now):
+        alerting.end_maintenance(desk.warehouse, window_id, actor=user.name, reason=act.reason, now=now)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import formats
-from dashboard.data import Desk, moment, word
+from dashboard.data import Desk, jobs, moment, word
 from pipeline import alerting
 
 SEVERITIES = {
@@ -72,13 +72,14 @@ def about(desk: Desk, row: Any) -> tuple[str, str, dict[str, str]] | None:
     if isinstance(found, dict) and isinstance(found.get("run_id"), str):
         return "views/jobs.py", "See the run", {"run": found["run_id"]}
     if row.rule in OF_SERIES:
-        return "views/data.py", "See the data", {}
+        known = {one.id for market in desk.markets.values() for one in market.series}
+        return "views/data.py", "See the data", {"series": row.subject} if row.subject in known else {}
     if row.rule in OF_FORECASTS:
         return "views/accuracy.py", "See the accuracy", target(desk, row.subject)
     if row.rule in OF_MODELS:
         return "views/models.py", "See the models", target(desk, row.subject)
     if row.rule in OF_JOBS:
-        return "views/jobs.py", "See the jobs", {}
+        return "views/jobs.py", "See the jobs", {"job": row.subject} if row.subject in jobs() else {}
     return None
 
 

@@ -1,4 +1,4 @@
-"""Browser request -> one of the views. Start from the root: `python -m streamlit run dashboard/app.py`."""
+"""Browser request -> one of the views. Served by `python -m dashboard.server`, without sign-in also by `streamlit`."""
 
 import sys
 from pathlib import Path
@@ -10,11 +10,14 @@ if str(ROOT) not in sys.path:
     # `streamlit run` without `python -m` puts only this folder on the path.
     sys.path.insert(0, str(ROOT))
 
+from dashboard.signing import menu  # noqa: E402
+
 ICON = str(ROOT / "dashboard" / "static" / "icon.png")
 
 st.set_page_config(page_title="Sextant", page_icon=ICON, layout="wide")
 st.logo(ICON, size="large")
-st.navigation(
+admitted = menu.admitted()
+page = st.navigation(
     [
         st.Page("views/forecasts.py", title="Forecasts", icon=":material/show_chart:", default=True),
         st.Page("views/accuracy.py", title="Accuracy", icon=":material/target:"),
@@ -24,5 +27,9 @@ st.navigation(
         st.Page("views/alerts.py", title="Alerts", icon=":material/notifications:"),
         st.Page("views/audit.py", title="Audit", icon=":material/history:"),
     ],
-    position="top",
-).run()
+    position="top" if admitted else "hidden",
+)
+if admitted:
+    page.run()
+else:
+    menu.signed_out()

@@ -1,7 +1,6 @@
 """Named query -> answer, read-only and remembered for as long as the warehouse does not change."""
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -10,22 +9,22 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from dashboard.memory import Key, Known, Memory
 from pipeline import asof
 from pipeline import freshness as freshness_of
 from pipeline.asof import Moment
 from pipeline.clocks import clock_of, real
 from pipeline.discovery import discover
 from pipeline.errors import Busy, Held
+from pipeline.generations import ANY, Stamp, Version
 from pipeline.markets import Market, Target, load_markets
 from pipeline.operations import Operations, load_operations
 from pipeline.runner import Job
 from pipeline.settings import Settings
 from pipeline.warehouse import Session, Warehouse
 
-KEPT = 400
 WAIT_S = 3.0
 T = TypeVar("T")
-Key = tuple[Any, ...]
 
 
 @dataclass
@@ -41,9 +40,11 @@ class Desk:
     clock: Callable[[], datetime] = real
     operations: Operations = field(default_factory=Operations)
     then: Moment | None = None
-    _answers: OrderedDict[Key, tuple[Any, Any]] = field(default_factory=OrderedDict)
-    _mutex: threading.Lock = field(default_factory=threading.Lock)
+    _memory: Memory = field(default_factory=Memory)
     _late: threading.local = field(default_factory=threading.local)
+    _mutex: threading.Lock = field(default_factory=threading.Lock)
+    _given: Stamp = frozenset()
+    _seated: Version | None = None
 
     @property
     def targets(self) -> dict[str, Target]:
@@ -54,13 +55,21 @@ class Desk:
         """The same desk as it stood at a past moment; remembered answers are common."""
         return replace(self, then=then, clock=lambda: then.at)
 
+    def seated(self) -> "Desk":
+        """The same desk for one run of a page: it knows which answers that page was given (see `outdated`)."""
+        return replace(self, _given=frozenset(), _seated=self.warehouse.version())
+
+    def outdated(self) -> bool:
+        """Whether a table changed that an answer given to this page is about, or a first answer became possible."""
+        if not self._given:
+            return self._seated != self.warehouse.version()
+        return not self.warehouse.generations().holds(self._given)
+
     def target_names(self) -> dict[str, Target]:
         """Targets by the name a page offers them under."""
-        several = len(self.markets) > 1
-        return {
-            f"{self.markets[one.market].name} {one.title}" if several else one.title: one
-            for one in self.targets.values()
-        }
+        several, targets = len(self.markets) > 1, self.targets.values()
+        named = [f"{self.markets[one.market].name} {one.title}" if several else one.title for one in targets]
+        return {name if named.count(name) == 1 else one.id: one for name, one in zip(named, targets, strict=True)}
 
     def ask(self, query: str, **params: Any) -> pd.DataFrame:
         """The answer to a named query; the last one known while writers keep the lock (see `late`).
@@ -72,38 +81,49 @@ class Desk:
 
     def look(self, key: Key, work: Callable[[Session], T]) -> T:
         """What `work` finds in a session that reads, remembered under `key` like the answers of `ask`."""
-        version = self.warehouse.version()
         key = key if self.then is None else (self.then, *key)
-        with self._mutex:
-            known = self._answers.get(key)
-        if known is not None and known[0] == version and version:
-            remembered: T = known[1]
-            return remembered
-        try:
-            with self.warehouse.read() as session:
-                if self.then is not None:
-                    asof.cut(session, self.then)
-                answer = work(session)
-        except (Busy, Held):
-            if known is None:
-                raise
-            self._late.seen = True
-            outdated: T = known[1]
-            return outdated
-        self._keep(key, version, answer)
+        known = self._memory.get(key)
+        if known is None or not self.warehouse.generations().holds(known.stamp):
+            try:
+                known = self._answered(key, known, work)
+            except (Busy, Held):
+                if known is None:
+                    raise
+                self._late.seen = True
+        answer: T = self._give(known)
         return answer
 
     def made(self, key: Key, build: Callable[[], T]) -> T:
-        """What `build` makes of answers, remembered under `key` as long as those are."""
-        version, key = self.warehouse.version(), (self.then, *key)
-        with self._mutex:
-            known = self._answers.get(key)
-        if known is not None and known[0] == version:
-            remembered: T = known[1]
-            return remembered
-        result = build()
-        self._keep(key, version, result)
-        return result
+        """What `build` makes of answers this page was given, remembered under `key` as long as those are."""
+        basis = self._given or self.warehouse.generations().stamp([ANY])
+        key = (self.then, basis, *key)
+        known = self._memory.get(key)
+        # What was asked while it was built came later than the basis.
+        if known is None or not self._holds(known.stamp - basis):
+            known = self._memory.keep(key, Known.of(build(), self._given))
+        answer: T = self._give(known)
+        return answer
+
+    def _holds(self, stamp: Stamp) -> bool:
+        return not stamp or self.warehouse.generations().holds(stamp)
+
+    def _give(self, known: Known) -> Any:
+        if self._seated is not None:
+            with self._mutex:
+                self._given |= known.stamp
+        return known.answer
+
+    def _answered(self, key: Key, known: Known | None, work: Callable[[Session], T]) -> Known:
+        """Ask, unless what is known turns out to hold: outside a read a writer may make that look uncertain."""
+        with self.warehouse.read() as session:
+            now = self.warehouse.generations()
+            if known is not None and now.holds(known.stamp):
+                return known
+            if self.then is not None:
+                asof.cut(session, self.then)
+            with session.reading() as tables:
+                answer = work(session)
+        return self._memory.keep(key, Known.of(answer, now.stamp(tables)))
 
     def late(self) -> bool:
         """Whether this thread was given an outdated answer since it last asked this."""
@@ -117,13 +137,6 @@ class Desk:
     def migrated(self) -> bool:
         """Whether the warehouse has every table that the pages ask for. Raises as `ask` does."""
         return self.look(("migrated",), lambda session: session.migrated())
-
-    def _keep(self, key: Key, version: Any, answer: Any) -> None:
-        with self._mutex:
-            self._answers[key] = (version, answer)
-            self._answers.move_to_end(key)
-            while len(self._answers) > KEPT:
-                self._answers.popitem(last=False)
 
 
 @cache
@@ -144,6 +157,7 @@ class Freshness:
     version_id: str | None
     hours_late: int
     actuals_late: int
+    issuer: str | None = None
 
     @property
     def stale(self) -> bool:
@@ -175,6 +189,7 @@ def freshness(source: Desk, target: Target, now: datetime) -> Freshness:
         mode=word(row["mode"]),
         status=word(row.status),
         version_id=word(row.version_id),
+        issuer=word(row.issuer),
         hours_late=_missing(origin, now - target.issue_delay - target.issue_grace),
         actuals_late=_missing(newest, now - target.issue_delay - target.issue_grace),
     )

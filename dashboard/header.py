@@ -8,14 +8,18 @@ import streamlit as st
 from dashboard import alarms, data, formats, identity, live
 from dashboard.data import Desk, Freshness
 from dashboard.identity import User
+from dashboard.signing import menu
 from dashboard.states import empty, panel
 from pipeline.errors import SextantError
 from pipeline.markets import Target
 
+MANY = 4
+"""More targets than these are offered in a list."""
 NO_WAREHOUSE = (
     "Fill the warehouse with `python jobs.py demo`, or with your market by `python jobs.py all`; "
     "this page notices by itself."
 )
+REISSUED = "This issue was made again after a change of model; its first form is kept."
 OLDER = "The warehouse is of an older release; any job migrates it, as `python jobs.py doctor` does."
 
 
@@ -31,15 +35,11 @@ def title(desk: Desk, title: str) -> Target:
         st.badge(f"{targets[0].title} · {targets[0].series.unit}", color="gray")
         return targets[0]
     names = desk.target_names()
-    chosen = st.segmented_control(
-        "Target",
-        list(names),
-        default=next(iter(names)),
-        required=True,
-        key="target",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    options: dict[str, Any] = {"key": "target", "bind": "query-params", "label_visibility": "collapsed"}
+    if len(names) > MANY:
+        chosen = st.selectbox("Target", list(names), width=260, **options)
+    else:
+        chosen = st.segmented_control("Target", list(names), default=next(iter(names)), required=True, **options)
     return names.get(chosen or "", targets[0])
 
 
@@ -62,10 +62,7 @@ def user_menu(desk: Desk) -> User:
     """Who is signed in, and what about it."""
     user = identity.current_user()
     with st.popover(user.name, icon=":material/account_circle:", type="tertiary"):
-        st.markdown(f"**{formats.plain(user.name)}** · {user.role}")
-        st.caption(f"Warehouse {desk.settings.warehouse.name}, markets {', '.join(desk.markets)}.")
-        if user.role == "viewer":
-            st.caption("This server listens beyond this machine and has no sign-in, so nobody may change anything.")
+        menu.draw(desk, user)
     return user
 
 
@@ -82,7 +79,15 @@ def freshness(desk: Desk, target: Target, now: datetime, badges: Any, zone: str)
         live.watch(desk)
         st.stop()
     badges.badge(*(), **_issue_badge(fresh, now, zone))
+    if fresh.issuer == "reissue":
+        badges.badge("Re-issued", icon=":material/published_with_changes:", color="blue", help=REISSUED)
     badges.badge(*(), **_actuals_badge(fresh, zone))
+    if desk.then is None:
+        _about_now(desk, now, badges)
+    return fresh
+
+
+def _about_now(desk: Desk, now: datetime, badges: Any) -> None:
     alive = desk.warehouse.scheduler_alive()
     badges.badge(
         "Scheduler running" if alive else "Scheduler not running",
@@ -92,7 +97,6 @@ def freshness(desk: Desk, target: Target, now: datetime, badges: Any, zone: str)
     )
     with badges.container(key="alarms", width="content"), panel():
         alarms.badge(desk, now)
-    return fresh
 
 
 def _stop(desk: Desk, badges: Any, label: str, title: str, *, hint: str) -> NoReturn:

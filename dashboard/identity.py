@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from dashboard import data
+from dashboard.signing.door import Person, door
+from pipeline.errors import SextantError
+
 ROLES = ("viewer", "operator", "admin")
 NEEDS = {
     "retrain": "operator",
@@ -18,6 +22,12 @@ NEEDS = {
     "snooze": "operator",
     "wake": "operator",
     "declare_maintenance": "admin",
+    "end_maintenance": "admin",
+}
+MAY = {
+    "viewer": "May look at everything and change nothing.",
+    "operator": "May look at everything, run, cancel, retry and backfill, retrain, and see to alerts.",
+    "admin": "May do what an operator may, change the champion, issue again and declare maintenance.",
 }
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -38,9 +48,27 @@ class User:
         return ROLES.index(self.role) >= ROLES.index(role)
 
 
+class SignedOut(SextantError):
+    """There is no valid session: it never began, ran out or was ended; nothing was done."""
+
+
 def current_user() -> User:
     """Who sits at the browser, asked anew at every call: a role may have been taken away since the page was drawn.
 
     Without sign-in everybody is `local`: admin on a server that listens on loopback only, viewer on any other.
+    Raises SignedOut where people sign in and the session does not hold (any more), ConfigError.
     """
-    return User("local", "admin" if st.get_option("server.address") in LOOPBACK else "viewer")
+    if data.desk().settings.auth.mode == "local":
+        return User("local", "admin" if st.get_option("server.address") in LOOPBACK else "viewer")
+    person = known()
+    if person is None:
+        raise SignedOut("You were signed out; sign in again. Nothing was done.")
+    return User(person.name, person.role)
+
+
+def known() -> Person | None:
+    """The session behind the browser's cookie, if it holds now; None in local mode."""
+    desk = data.desk()
+    if desk.settings.auth.mode == "local":
+        return None
+    return door(desk.settings).person(st.context.cookies, desk.clock())

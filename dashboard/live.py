@@ -1,4 +1,4 @@
-"""Open page -> reruns when something it shows has changed: the warehouse, the minute, the browser's theme."""
+"""Open page -> reruns when something it shows has changed: a table it asked, the minute, the browser's theme."""
 
 from collections.abc import Callable
 from functools import cache
@@ -9,14 +9,17 @@ import streamlit as st
 from dashboard.data import Desk
 
 WATCH_S = 15
-# Plotly's colours are fixed when a figure is made, so a switch of theme needs a run of the script. Two equal
-# readings in a row, because the background fades; told once, so that a disagreement cannot rerun for ever.
-THEME_JS = """
+# One watcher in the browser. It asks the server only while the tab can be seen, and at once when it is seen again.
+# Plotly's colours are fixed when a figure is made, so a switch of theme needs a run of the script: two equal readings
+# in a row, because the background fades; told once, so that a disagreement cannot rerun for ever.
+WATCH_JS = """
 let timer = null;
 let told = null;
+let asked = Date.now();
+let listener = null;
 export default function ({ data, setTriggerValue }) {
   let before = null;
-  const look = () => {
+  const theme = () => {
     const ground = getComputedStyle(document.querySelector('[data-testid="stApp"]')).backgroundColor;
     const [red, green, blue] = ground.match(/[0-9.]+/g).map(Number);
     const now = red + green + blue < 384 ? "dark" : "light";
@@ -29,30 +32,55 @@ export default function ({ data, setTriggerValue }) {
       setTriggerValue("theme", now);
     }
   };
+  const look = () => {
+    if (document.visibilityState !== "visible") return;
+    if (data.every_ms && Date.now() - asked >= data.every_ms) {
+      asked = Date.now();
+      setTriggerValue("tick", asked);
+    }
+    theme();
+  };
   clearInterval(timer);
+  if (listener) document.removeEventListener("visibilitychange", listener);
   timer = setInterval(look, 300);
-  return () => clearInterval(timer);
+  listener = look;
+  document.addEventListener("visibilitychange", look);
+  return () => {
+    clearInterval(timer);
+    document.removeEventListener("visibilitychange", look);
+  };
 }
 """
 
 
 def watch(desk: Desk) -> None:
-    """Call once at the end of a page. Asks the warehouse nothing but whether its file changed."""
-    _theme()(key="theme", data={"drawn": st.context.theme.type or "light"}, on_theme_change=_nothing)
-    seen = _moment(desk)
+    """Call once at the end of a page. Asks the warehouse nothing but whether tables changed that the page asked.
 
-    @st.fragment(run_every=WATCH_S)
+    A page that looks back stands still.
+    """
+    minute = _minute(desk)
+    data = {"drawn": st.context.theme.type or "light", "every_ms": 0 if desk.then else 1000 * WATCH_S}
+
+    @st.fragment(key="live")
     def look() -> None:
-        # A run of the page would empty a field of an open dialog that is being typed in.
-        if _moment(desk) != seen and not st.session_state.get("dialog"):
+        told = _watcher()(key="watcher", data=data, on_theme_change=_nothing, on_tick_change=_nothing)
+        if told.theme or (told.tick and changed(desk, minute)):
             st.rerun(scope="app")
 
     look()
 
 
+def changed(desk: Desk, minute: Any) -> bool:
+    """Whether a page drawn from `desk` in `minute` would now show something else, and may be drawn again."""
+    # A run of the page would empty a field of an open dialog that is being typed in.
+    if desk.then or st.session_state.get("dialog"):
+        return False
+    return _minute(desk) != minute or desk.outdated()
+
+
 @cache
-def _theme() -> Callable[..., Any]:
-    renderer: Callable[..., Any] = st.components.v2.component("theme_watcher", js=THEME_JS)
+def _watcher() -> Callable[..., Any]:
+    renderer: Callable[..., Any] = st.components.v2.component("watcher", js=WATCH_JS)
     return renderer
 
 
@@ -60,5 +88,5 @@ def _nothing() -> None:
     """The rerun that comes with the event is all there is to do."""
 
 
-def _moment(desk: Desk) -> tuple[Any, ...]:
-    return desk.warehouse.version(), desk.clock().replace(second=0, microsecond=0)
+def _minute(desk: Desk) -> Any:
+    return desk.clock().replace(second=0, microsecond=0)

@@ -1,8 +1,10 @@
 """A filled warehouse -> docs/*.png: every page, wide and on a phone, light and dark. Needs Chromium.
 
     python -m dashboard.screenshots [--address http://127.0.0.1:8501] [--folder docs] [--prefix stale_]
+    python -m dashboard.screenshots --states [full empty ...] [--folder build/gallery]
 
-Without an address a server of its own is started over SEXTANT_WAREHOUSE.
+Without an address a server of its own is started over SEXTANT_WAREHOUSE. With --states every page is taken in each
+state a warehouse can be in, as `python -m tests.states` serves them, and an index.html shows them all.
 """
 
 import argparse
@@ -38,17 +40,27 @@ WIDTHS = {1440: "", 390: "_phone"}
 SETTLED = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 HEIGHT = "document.querySelector('[data-testid=\"stMain\"]').scrollHeight"
 START_S = 60
+STATES = (sys.executable, "-m", "tests.states")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Take the pictures; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--address", help="a running dashboard")
-    parser.add_argument("--folder", type=Path, default=ROOT / "docs")
+    parser.add_argument("--states", nargs="*", help="take these states instead; none named: all")
+    parser.add_argument("--folder", type=Path, help="default docs, with --states build/gallery")
     parser.add_argument("--pages", nargs="*", choices=PATHS, default=list(PATHS))
     parser.add_argument("--prefix", default="", help="put before every file name")
     options = parser.parse_args(argv)
+    options.folder = options.folder or (ROOT / "docs" if options.states is None else ROOT / "build" / "gallery")
     options.folder.mkdir(parents=True, exist_ok=True)
+    if options.states is not None:
+        for name in options.states or _states():
+            with _state(name, options) as address:
+                options.prefix = f"{name}_"
+                _shoot(address, options)
+        index(options.folder)
+        return 0
     if options.address:
         _shoot(options.address, options)
         return 0
@@ -90,6 +102,48 @@ def _picture(page: Any, url: str, target: Path) -> None:
     # A page has few colours; a palette makes the file a third as big.
     picture.convert("RGB").quantize(192).save(target, optimize=True)
     page.close()
+
+
+def index(folder: Path) -> Path:
+    """A page that shows every picture of `folder`, one state and page a row; returns its path."""
+    names = sorted(path.name for path in folder.glob("*.png"))
+    shown = "".join(
+        f'<figure><img src="{name}" alt="{name}" loading="lazy"><figcaption>{name}</figcaption></figure>'
+        for name in names
+    )
+    style = "body{font:14px sans-serif;display:flex;flex-wrap:wrap;gap:16px}figure{margin:0;width:360px}img{width:100%}"
+    target = folder / "index.html"
+    target.write_text(
+        f'<!doctype html><html lang="en"><title>Sextant</title><style>{style}</style>{shown}</html>', encoding="utf-8"
+    )
+    return target
+
+
+def _states() -> list[str]:
+    said = subprocess.run([*STATES], cwd=ROOT, capture_output=True, text=True, check=True)
+    return said.stdout.split()
+
+
+@contextmanager
+def _state(name: str, options: argparse.Namespace) -> Iterator[str]:
+    """The address of a server in a state; pages are looked at once before the warehouse is made busy."""
+    with subprocess.Popen([*STATES, name], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        if child.stdin is None or child.stdout is None:
+            raise RuntimeError("the process has no pipes")
+        try:
+            address = child.stdout.readline().strip()
+            if name == "busy":
+                options.prefix = "warm_"
+                _shoot(address, options)
+                for picture in options.folder.glob("warm_*.png"):
+                    picture.unlink()
+                child.stdin.write("hold\n")
+                child.stdin.flush()
+                child.stdout.readline()
+            yield address
+        finally:
+            child.stdin.close()
+            child.wait()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 def panel(title: str | None = None, help_text: str | None = None) -> Iterator[None]:
     """One part of a page; its failure is told in its place and never blanks the rest."""
     if title:
-        st.subheader(title, help=help_text, anchor=False)
+        st.header(title, help=help_text, anchor=False)
     try:
         yield
     except (Busy, Held) as error:

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import data, formats, header, live, looking_back
+from dashboard import data, formats, header, live, looking_back, shortcuts
 from dashboard.data import Desk, Freshness
 from dashboard.figures import palette
 from dashboard.figures.palette import Palette
@@ -26,11 +26,14 @@ STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 4.2rem; padding-bottom: 3rem; max-width: 1360px}
 [data-testid="stMetricValue"] {font-weight: 650; font-variant-numeric: tabular-nums; line-height: 1.25}
 [data-testid="stMetricLabel"] p {font-size: .86rem}
-[data-testid="stCaptionContainer"] {color: inherit; opacity: .78}
+[data-testid="stCaptionContainer"] {color: color-mix(in srgb, currentColor 80%, transparent); opacity: 1}
 h1 {padding: 0 !important}
+[data-testid^="stBaseButton-primary"] p {color: light-dark(#FFFFFF, #0D131A)}
 .st-key-alarms [data-testid="stPageLink-NavLink"] {padding: 0; margin: 0; min-height: 0}
 .st-key-alarms p, .st-key-alarms p > span {line-height: 21px; font-weight: 400}
 @media (max-width: 640px) {[data-testid="stMainBlockContainer"] {padding-left: 1rem; padding-right: 1rem}}
+@media (max-width: 640px) {.st-key-keys_help {display: none}}
+[data-stale="true"] {transition: opacity .3s ease 1s !important}
 </style>"""
 
 
@@ -89,12 +92,12 @@ def page(title: str, *, travels: bool = False) -> Iterator[Frame]:
     """
     st.html(STYLE)
     try:
-        desk = data.desk()
+        desk = data.desk().seated()
     except SextantError as error:
         st.error(formats.plain(error), icon=":material/settings_alert:")
         st.stop()
-    then = looking_back.chosen(desk) if travels else None
-    desk = desk if then is None else desk.at(then)
+    present, then = desk, looking_back.chosen(desk) if travels else None
+    desk = present if then is None else present.at(then)
     now = desk.clock()
     if st.session_state.get("page") != title:
         # A dialog left open on another page by the browser's back button would hold up every refresh.
@@ -105,11 +108,20 @@ def page(title: str, *, travels: bool = False) -> Iterator[Frame]:
     badges = top.container(horizontal=True, gap="small", width="content", vertical_alignment="center")
     with top.container(horizontal=True, gap="small", width="content", vertical_alignment="center"):
         zone = header.clock_switch(target)
+        back = st.container(width="content")
+        shortcuts.show_keys(desk)
         user = header.user_menu(desk)
     fresh = header.freshness(desk, target, now, badges, zone)
+    if travels:
+        with back, panel():
+            looking_back.controls(present, target, then, zone)
+    if then is not None:
+        with panel():
+            looking_back.banner(present, target, then, zone)
     yield Frame(desk, target, fresh, user, now, zone, palette.of(st.context.theme.type))
     if desk.late():
         badges.badge("Warehouse busy · last known answers", icon=":material/hourglass_top:", color="orange")
+    shortcuts.listen(desk)
     live.watch(desk)
 
 

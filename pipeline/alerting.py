@@ -17,6 +17,8 @@ from pipeline.warehouse import Session, Warehouse
 
 LONGEST = timedelta(days=30)
 """Nobody wants silence for longer; a typing error in a year may."""
+ENDS = "end:"
+"""Before the id of a maintenance window: the row that says when it was ended before its time."""
 
 
 @cache
@@ -109,6 +111,27 @@ def declare(
     with warehouse.write() as session:
         session.append("maintenance", _times(pd.DataFrame([made])))
     return str(made["window_id"])
+
+
+def end_maintenance(warehouse: Warehouse, window_id: str, *, actor: str, reason: str, now: datetime) -> None:
+    """End a window before its time, or take back one that has not begun; what is bad then fires from `now` on.
+
+    The window's row stays as it was declared: its end is a row of no length beside it, named after it. Ending it
+    twice, as a double click does, writes one. Raises ActRefused for a window that is unknown or over.
+    """
+    reason = _reason(reason)
+    with warehouse.write() as session:
+        found = session.ask("maintenance_by_id", window_id=window_id).to_dict("records")
+        if not found:
+            raise ActRefused(f"there is no maintenance window {window_id!r}; choose one of the page.")
+        row = found[0]
+        if not pd.isna(row["ended_at"]):
+            return
+        if row["last_at"] <= now:
+            raise ActRefused(f"the window was over at {row['last_at']:%d %b %H:%M}Z; there is nothing left to end.")
+        made = {"window_id": f"{ENDS}{window_id}", "rule": row["rule"], "subject": row["subject"], "first_at": now}
+        made |= {"last_at": now, "reason": reason, "actor": actor, "declared_at": now}
+        session.append("maintenance", _times(pd.DataFrame([made])))
 
 
 def silenced(windows: Iterable[Mapping[Any, Any]], rule: str, subject: str, at: datetime) -> bool:

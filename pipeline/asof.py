@@ -9,7 +9,6 @@ from pipeline.warehouse import Session
 WRITTEN: dict[str, str] = {
     "raw": "seen_at",
     "fetches": "seen_at",
-    "features": "written_at",
     "model_versions": "created_at",
     "promotions": "decided_at",
     "retirements": "retired_at",
@@ -23,6 +22,7 @@ WRITTEN: dict[str, str] = {
 }
 """Which column says when a row was stored. Tables whose rows change in place (job_runs, quality) are not among them."""
 REPLAYED: dict[str, tuple[str, str]] = {
+    "features": ("written_at", "if(mode = 'replay', as_of, written_at)"),
     "predictions": ("written_at", "if(mode = 'replay', made_at, written_at)"),
     "actuals": ("written_at", "known_at"),
     "accuracy": ("scored_at", "if(mode = 'replay', greatest(actual_known_at, origin), scored_at)"),

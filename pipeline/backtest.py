@@ -1,7 +1,8 @@
 """Families + features + actuals -> strict rolling-origin forecasts and their scores on common origins."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,12 +28,13 @@ def rolling_origin(
     refit_every: timedelta | None = None,
     seed: int = 0,
     jobs: int = 1,
+    keep: Callable[[dict[str, Any]], None] = lambda state: None,
 ) -> Floats:
     """Forecasts (n_test, H) for the origins at or after `test_from`; `batch.origins` must ascend.
 
     `actual` (n, H) and `known_at` (n, H) as from features.training_actuals, `as_of` (n,) each origin's issue.
     The fit for the block of origins that starts at T sees only pairs of origins before T whose features and
-    whose target were known at as_of[T]. `refit_every` None is one fit for all.
+    whose target were known at as_of[T]. `refit_every` None is one fit for all; `keep` is given the state of each.
 
     Raises NotEnoughData when no origin is left to test or to learn from, or from the family.
     """
@@ -41,6 +43,7 @@ def rolling_origin(
     for block in blocks:
         past, pairs = _known_pairs(batch, actual, known_at=known_at, as_of=as_of, start=block[0])
         state = family.fit(batch.rows(past), pairs, seed=seed, jobs=jobs)
+        keep(state)
         parts.append(family.predict(state, batch.rows(block)))
     return np.concatenate(parts)
 

@@ -25,7 +25,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Candidate:
-    """The best family refitted on everything, with its hold-out errors (see registry.Model) and all scores."""
+    """The best family refitted on everything, with its hold-out errors (see registry.Model) and all scores.
+
+    `held_out` is its state as fitted without the hold-out.
+    """
 
     family: Family
     state: dict[str, Any]
@@ -35,6 +38,7 @@ class Candidate:
     naive_residuals: Pool
     scores: pd.DataFrame
     seconds: dict[str, float]
+    held_out: dict[str, Any]
 
     def mean_mae(self) -> float:
         """Mean over horizons of the hold-out MAE, in the target's unit."""
@@ -43,11 +47,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Backtested:
-    """A family's forecasts (n_test, H) of the hold-out, their MAE and what they took."""
+    """A family's forecasts (n_test, H) of the hold-out, by which state, their MAE and what they took."""
 
     forecast: Floats
     mae: float
     seconds: float
+    state: dict[str, Any]
 
 
 def compare(lesson: Lesson, families: Mapping[str, Family], *, cores: int, progress: Progress, say: Say) -> Candidate:
@@ -72,6 +77,7 @@ def compare(lesson: Lesson, families: Mapping[str, Family], *, cores: int, progr
         naive_residuals=_pool(lesson, batch.naive[test]),
         scores=scores,
         seconds={name: round(one.seconds, 2) for name, one in tests.items()},
+        held_out=tests[best.name].state,
     )
 
 
@@ -135,7 +141,8 @@ def _side_by_side(
     for name, family in means.items():
         if set(family.members) <= set(done):
             forecast = equal_mean([done[member].forecast for member in family.members])
-            done[name] = Backtested(forecast, _mae(lesson, forecast), 0.0)
+            state = {member: done[member].state for member in family.members}
+            done[name] = Backtested(forecast, _mae(lesson, forecast), 0.0, state)
             say(f"{lesson.target.id}: {name}, hold-out MAE {done[name].mae:,.1f}, the mean of its members")
     if not any(families[name].candidate for name in done):
         why = "; ".join(lost) or "none is a candidate"
@@ -168,8 +175,9 @@ def _backtests(
 
 def _backtested(lesson: Lesson, family: Family, jobs: int) -> Backtested:
     start = time.perf_counter()
-    forecast = rolling(lesson, family, lesson.test_from, jobs)
-    return Backtested(forecast, _mae(lesson, forecast), time.perf_counter() - start)
+    states: list[dict[str, Any]] = []
+    forecast = rolling(lesson, family, lesson.test_from, jobs, keep=states.append)
+    return Backtested(forecast, _mae(lesson, forecast), time.perf_counter() - start, states[-1])
 
 
 def _result(future: "Future[Backtested]") -> Backtested | str:
@@ -182,7 +190,12 @@ def _result(future: "Future[Backtested]") -> Backtested | str:
 
 
 def rolling(
-    lesson: Lesson, family: Family, start: np.datetime64, jobs: int, refit_every: timedelta | None = None
+    lesson: Lesson,
+    family: Family,
+    start: np.datetime64,
+    jobs: int,
+    refit_every: timedelta | None = None,
+    keep: Callable[[dict[str, Any]], None] = lambda state: None,
 ) -> Floats:
     """Strict rolling-origin forecasts (n, H) of the lesson's origins from `start` on; see backtest.rolling_origin."""
     return backtest.rolling_origin(
@@ -195,6 +208,7 @@ def rolling(
         refit_every=refit_every,
         seed=SEED,
         jobs=jobs,
+        keep=keep,
     )
 
 

@@ -77,7 +77,7 @@ CONTRACTS: dict[str, Contract] = {
     "maintenance": Contract(("window_id",), {}),
     "notifications": Contract(("notification_id",), NOTICES),
     "capacity": Contract(("measured_at", "what"), {}),
-    "reasons": Contract(("target", "origin", "horizon", "input"), {}),
+    "reasons": Contract(("target", "origin", "horizon", "version_id", "input"), {}),
     "importances": Contract(("version_id", "input"), {}),
     "backups": Contract(("backup_id",), {}),
     "audit": Contract(("audit_id",), {"outcome": ("started", "ok", "denied", "failed")}),

@@ -1,14 +1,19 @@
 """Scores of what was issued -> how the errors of a target changed."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import pandas as pd
 
 from pipeline.markets import Target
 from pipeline.warehouse import Warehouse
 
 LEAST_RECENT, LEAST_BEFORE = 500, 1500
 """Scored forecasts in the last week and in the four before: half of what there could be, and three eighths."""
+USUAL = 1.0
+"""How many times what its policy allows a target may err before the rules speak, unless sextant.toml says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +35,34 @@ class Change:
 
 def change(warehouse: Warehouse, target: Target, until: datetime) -> Change | None:
     """How the MAE as issued changed by `until`; None while there are too few scores to say."""
-    rows = warehouse.ask("error_change", target=target.id, zone=target.zone, until=until, **events(target))
-    row = rows.iloc[0]
-    if row.n < LEAST_RECENT or row.n_before < LEAST_BEFORE:
+    rows = changes(warehouse.ask, target, [until])
+    if rows.empty:
         return None
+    row = rows.iloc[0]
     return Change(float(row.mae), float(row.mae_before), int(row.n), int(row.n_before))
 
 
-def events(target: Target) -> dict[str, list[Any]]:
+def changes(ask: Callable[..., pd.DataFrame], target: Target, untils: Sequence[datetime]) -> pd.DataFrame:
+    """The same for several moments at once, one row each (until, mae, mae_before, n, n_before); those with too few
+    scores are left out. `ask` answers named queries."""
+    rows = ask("error_change", target=target.id, zone=target.zone, untils=tuple(untils), **events(target))
+    return rows[(rows["n"] >= LEAST_RECENT) & (rows["n_before"] >= LEAST_BEFORE)].reset_index(drop=True)
+
+
+def allowed(target: Target, times: float = USUAL) -> float:
+    """By what the MAE of the 28 days before is multiplied to give the most that the last 7 days may have."""
+    return 1 + times * (target.policy.error_up - 1)
+
+
+def limits(target: Target, times: float = USUAL) -> dict[str, float]:
+    """The target's own limits of a week's "mae" (its unit) and "mape" (percent), those that it has."""
+    own = {"mae": target.policy.mae_limit, "mape": target.policy.mape_limit_pct}
+    return {name: times * limit for name, limit in own.items() if limit is not None}
+
+
+def events(target: Target) -> dict[str, tuple[Any, ...]]:
     """The declared events of a target as the queries take them."""
-    return {"firsts": [event.first for event in target.events], "lasts": [event.last for event in target.events]}
+    return {
+        "firsts": tuple(event.first for event in target.events),
+        "lasts": tuple(event.last for event in target.events),
+    }

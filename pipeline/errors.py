@@ -17,6 +17,7 @@ SextantError
 |  |- BadRequest           the provider rejects the question itself
 |  '- SchemaChanged        the answer is not in the format we know
 |- ChannelFailed           an alert could not be delivered
+|- AccountRefused          a user cannot be added or changed like that
 |- ActRefused              an alert cannot be acknowledged, snoozed or silenced like that
 |- BackupError
 |  |- BackupDamaged        a backup is not what was written, or cannot be opened
@@ -131,6 +132,10 @@ class ChannelFailed(SextantError):
 
 class ActRefused(SextantError):
     """What a person wants to do about an alert cannot be done; nothing was written."""
+
+
+class AccountRefused(SextantError):
+    """An account cannot be added or changed like that; nothing was written."""
 
 
 class BackupError(SextantError):

@@ -152,7 +152,7 @@ def _notice(alert: Mapping[Any, Any], kind: str, settings: Settings, now: dateti
         at={"fired": fired, "escalated": now, "resolved": over or now}[kind],
         resolved_at=over,
         runbook=f"RUNBOOK.md#{alert['rule']}",
-        link=f"{public}/alerts" if public else None,
+        link=f"{public}/alerts?alert={alert['alert_id']}" if public else None,
     )
 
 
@@ -187,6 +187,7 @@ def _joined(key: str, items: list[Item]) -> Notice:
         at=max(part.at for part in parts),
         resolved_at=None,
         runbook="RUNBOOK.md",
+        link=parts[0].link.partition("?")[0] if parts[0].link else None,
         parts=parts,
     )
 

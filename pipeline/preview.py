@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import features, registry
+from pipeline import features, metrics, registry
 from pipeline.discovery import discover
 from pipeline.errors import ModelError
+from pipeline.guard import LEAST_COMMON
 from pipeline.markets import Target
 from pipeline.models.base import Floats
 from pipeline.registry import Model, Pool
@@ -30,10 +31,59 @@ class Preview:
     origins), mae in the target's unit. A basis is "as issued", "shadow" or "backtest", or several joined by " + ".
     forecasts: the newest origin's six hours of both: version_id, role, basis, origin, horizon, valid_at, p10, p50,
     p90; basis "computed" has no band.
+    apart: the difference of both for each of DAYS.
+    flaw: why the champion's own file cannot be loaded, "" where it can.
     """
 
     errors: pd.DataFrame
     forecasts: pd.DataFrame
+    apart: Mapping[int, "Apart"]
+    flaw: str = ""
+
+
+@dataclass(frozen=True)
+class Apart:
+    """How two versions err on hours that both forecast: `n` origins, `n_hours` forecasts, MAE in the target's unit.
+
+    standard_error: of the difference of the MAEs; p_value: two-sided, of no difference. Both are NaN where fewer
+    than guard.LEAST_COMMON origins are common.
+    """
+
+    n: int
+    n_hours: int
+    mae: float
+    other_mae: float
+    standard_error: float
+    p_value: float
+
+    @property
+    def difference(self) -> float:
+        """MAE minus the other's: below zero is better."""
+        return self.mae - self.other_mae
+
+
+def apart(pairs: pd.DataFrame) -> Apart:
+    """Compare two versions by rows of origin, horizon, error_0 (its own) and error_1 (the other's)."""
+    pairs = pairs.dropna(subset=["error_0", "error_1"])
+    if pairs.empty:
+        return Apart(0, 0, *[float("nan")] * 4)
+    own, other = (_hourly(pairs, f"error_{place}") for place in (0, 1))
+    n, enough = pairs["origin"].nunique(), pairs["origin"].nunique() >= LEAST_COMMON
+    return Apart(
+        n=n,
+        n_hours=len(pairs),
+        mae=float(np.nanmean(own)),
+        other_mae=float(np.nanmean(other)),
+        standard_error=metrics.standard_error(own - other) if enough else float("nan"),
+        p_value=metrics.diebold_mariano(own, other) if enough else float("nan"),
+    )
+
+
+def _hourly(pairs: pd.DataFrame, column: str) -> Floats:
+    """Absolute errors (hours, H) from the first origin to the last, NaN where there is none."""
+    wide = pairs.pivot(index="origin", columns="horizon", values=column)
+    hours = pd.date_range(wide.index.min(), wide.index.max(), freq="h")
+    return wide.reindex(hours).abs().to_numpy(dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -53,7 +103,8 @@ def preview(warehouse: Warehouse, models: Path, target: Target, version_id: str,
     """
     candidate = registry.load(registry.version(warehouse, target.id, version_id), folder=models)
     row = registry.champion(warehouse, target.id)
-    sides = [_Side("candidate", version_id, candidate.as_of, candidate), _champion(row, models)]
+    champion, flaw = _champion(row, models)
+    sides = [_Side("candidate", version_id, candidate.as_of, candidate), champion]
     with warehouse.read() as session:
         rows = session.ask(
             "feature_rows",
@@ -66,15 +117,23 @@ def preview(warehouse: Warehouse, models: Path, target: Target, version_id: str,
     points = {side.version_id: _points(side, target, rows) for side in sides}
     errors = [_errors(side, own, points[side.version_id]) for side, own in zip(sides, live, strict=True)]
     forecasts = [_forecast(side, issued, points[side.version_id]) for side in sides]
-    return Preview(pd.DataFrame(_windows(sides, errors, now)), pd.concat(forecasts, ignore_index=True))
+    windows = {days: _common(errors, now - timedelta(days=days)) for days in DAYS}
+    return Preview(
+        pd.DataFrame(_windows(sides, windows)),
+        pd.concat(forecasts, ignore_index=True),
+        {days: apart(common) for days, common in windows.items()},
+        flaw,
+    )
 
 
-def _champion(row: Mapping[str, Any], models: Path) -> _Side:
+def _champion(row: Mapping[str, Any], models: Path) -> tuple[_Side, str]:
+    """(The champion, why its file cannot be loaded or "")."""
+    model, flaw = None, ""
     try:
         model = registry.load(row, folder=models)
-    except ModelError:
-        model = None
-    return _Side("champion", row["version_id"], pd.Timestamp(row["as_of"]), model)
+    except ModelError as error:
+        flaw = str(error)
+    return _Side("champion", row["version_id"], pd.Timestamp(row["as_of"]), model), flaw
 
 
 def _live(session: Session, target: Target, side: _Side, now: datetime) -> pd.DataFrame:
@@ -112,10 +171,13 @@ def _held_out(pool: Pool) -> pd.DataFrame:
     return pd.DataFrame({"origin": origins, "horizon": horizon, "error": pool["error"].ravel(), "basis": "backtest"})
 
 
-def _windows(sides: list[_Side], errors: list[pd.DataFrame], now: datetime) -> Iterator[dict[str, Any]]:
+def _common(errors: list[pd.DataFrame], since: datetime) -> pd.DataFrame:
     both = errors[0].merge(errors[1], on=KEY, suffixes=("_0", "_1"))
-    for days in DAYS:
-        common = both[both["origin"] >= now - timedelta(days=days)]
+    return both[both["origin"] >= since]
+
+
+def _windows(sides: list[_Side], windows: Mapping[int, pd.DataFrame]) -> Iterator[dict[str, Any]]:
+    for days, common in windows.items():
         for place, side in enumerate(sides):
             found = set(common[f"basis_{place}"])
             yield {

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline import migrating
 from pipeline.contracts import CONTRACTS, Column, check
+from pipeline.generations import ANY, changed_by, read_by
 from pipeline.queries import queries
 
 
@@ -18,9 +19,23 @@ class Session:
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
         self._columns: dict[str, list[Column]] = {}
+        self._read: set[str] = set()
+        self.changed: set[str] = set()
+        """Tables written to; ANY where that cannot be told."""
+
+    @contextmanager
+    def reading(self) -> Iterator[set[str]]:
+        """Gives the set of tables that are read meanwhile, which grows; it has ANY where that cannot be told."""
+        outer, self._read = self._read, set()
+        try:
+            yield self._read
+        finally:
+            outer |= self._read
+            self._read = outer
 
     def ask(self, query: str, *, batch: pd.DataFrame | None = None, **params: Any) -> pd.DataFrame:
         """Run a named query; times come back as `datetime64[us, UTC]`. `batch` is visible under that name."""
+        self._read |= read_by(queries()[query])
         with self._visible(batch):
             answer: pd.DataFrame = self._cursor.sql(queries()[query], params=params).to_arrow_table().to_pandas()
         return answer
@@ -39,11 +54,13 @@ class Session:
     def remove(self, table: str, keys: pd.DataFrame) -> int:
         """Delete the rows whose grain is in `keys` (one column for each part of the grain); returns how many."""
         same = " AND ".join(f"{table}.{name} = batch.{name}" for name in CONTRACTS[table].grain)
+        self.changed.add(table)
         with self._visible(keys):
             return int(self._cursor.execute(f"DELETE FROM {table} USING batch WHERE {same}").fetchall()[0][0])
 
     def change(self, query: str, **params: Any) -> int:
         """Run a named query that changes rows; returns how many."""
+        self.changed |= changed_by(queries()[query])
         return int(self._cursor.execute(queries()[query], params).fetchall()[0][0])
 
     def columns(self, table: str) -> list[Column]:
@@ -60,10 +77,15 @@ class Session:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Run a statement that is no named query and fetch its rows."""
+        self._read |= read_by(sql)
+        if not sql.lstrip().upper().startswith("SELECT"):
+            self.changed.add(ANY)
         return self._cursor.execute(sql).fetchall()
 
     def script(self, sql: str, **params: Any) -> None:
         """Run one statement or several that answer nothing."""
+        self._read.add(ANY)
+        self.changed.add(ANY)
         self._cursor.execute(sql, params or None)
 
     def storage(self) -> str:
@@ -75,7 +97,12 @@ class Session:
 
     def migrated(self) -> bool:
         """Whether every migration this Sextant knows was applied."""
-        return not migrating.pending(self)
+        with self.reading() as tables:
+            pending = migrating.pending(self)
+            # The catalogue only changes with this table.
+            tables.clear()
+            tables.add("schema_migrations")
+        return not pending
 
     def census(self) -> dict[str, int]:
         """How many rows each table has, whatever this Sextant knows of it."""
@@ -102,6 +129,7 @@ class Session:
         if frame.empty:
             return 0
         check(table, frame, self.columns(table))
+        self.changed.add(table)
         with self._visible(frame):
             done = self._cursor.execute(f"INSERT INTO {table} BY NAME SELECT batch.* {source}").fetchall()
         return int(done[0][0])

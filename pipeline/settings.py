@@ -14,6 +14,11 @@ ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SMTP_PORTS = {"starttls": 587, "tls": 465, "none": 25}
 LOG_FORMATS = ("text", "json")
+MODES = ("local", "password", "oidc")
+UNLOCKED = (
+    "Without sign-in everybody who reaches the server may do everything, so it listens on 127.0.0.1 only; "
+    "set SEXTANT_AUTH to password or oidc to listen on another address."
+)
 SHORTEST_SECRET = 8
 
 
@@ -45,6 +50,23 @@ class Channels:
 
 
 @dataclass(frozen=True)
+class Auth:
+    """How people sign in. `mode` is one of MODES; waits are minutes and hours; `argon2` is passes, KiB and lanes."""
+
+    users: Path
+    sessions: Path
+    mode: str = MODES[0]
+    idle_min: float = 30.0
+    longest_h: float = 12.0
+    hosts: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+    argon2: tuple[int, int, int] = (3, 65536, 4)
+    issuer: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
 class Settings:
     """What a process needs to know before it starts. Paths are absolute, waits are seconds.
 
@@ -63,6 +85,7 @@ class Settings:
     redata_url: str
     user_agent: str
     backups: Path
+    auth: Auth
     clock: Path | None = None
     metrics: Path | None = None
     esios_api_key: str | None = field(default=None, repr=False)
@@ -76,7 +99,7 @@ class Settings:
         told = self.channels
         urls = [told.webhook_url, told.teams_url, told.slack_url, told.heartbeat_url]
         parts = [part for url in urls if url for part in (url, url.split(urlsplit(url).netloc, 1)[1])]
-        values = [self.esios_api_key, told.webhook_secret, told.mail.password]
+        values = [self.esios_api_key, told.webhook_secret, told.mail.password, self.auth.client_secret]
         return tuple(
             sorted({v for v in values if v} | {p for p in parts if len(p) >= SHORTEST_SECRET}, key=len, reverse=True)
         )
@@ -102,6 +125,7 @@ class Settings:
             redata_url=env.get("SEXTANT_REDATA_URL", "https://apidatos.ree.es").rstrip("/"),
             user_agent=f"sextant/{__version__}",
             backups=Path(env.get("SEXTANT_BACKUPS") or warehouse.parent / "backups").resolve(),
+            auth=_auth(env, warehouse.parent),
             clock=_path(env, "SEXTANT_CLOCK"),
             metrics=_path(env, "SEXTANT_METRICS_FILE"),
             esios_api_key=env.get("ESIOS_API_KEY") or None,
@@ -109,6 +133,30 @@ class Settings:
             migration_backup=_word(env, "SEXTANT_MIGRATION_BACKUP", ("yes", "no")) == "yes",
             channels=_channels(env),
         )
+
+
+def _auth(env: Mapping[str, str], beside: Path) -> Auth:
+    cost = env.get("SEXTANT_ARGON2") or "3,65536,4"
+    parts = [int(part) for part in cost.split(",") if part.isdecimal()]
+    if len(parts) != 3 or min(parts) < 1 or parts[1] < 8 * parts[2]:
+        raise ConfigError("SEXTANT_ARGON2 is no cost; write passes, KiB of memory and lanes, such as 3,65536,4.")
+    return Auth(
+        users=_path(env, "SEXTANT_USERS") or beside / "users.toml",
+        sessions=beside / "sessions.sqlite",
+        mode=_word(env, "SEXTANT_AUTH", MODES),
+        idle_min=_number(env, "SEXTANT_SESSION_IDLE_MIN", 30.0),
+        longest_h=_number(env, "SEXTANT_SESSION_HOURS", 12.0),
+        hosts=_names(env, "SEXTANT_HOSTS"),
+        proxies=_names(env, "SEXTANT_PROXY"),
+        argon2=(parts[0], parts[1], parts[2]),
+        issuer=(_url(env, "SEXTANT_OIDC_ISSUER") or "").rstrip("/") or None,
+        client_id=env.get("SEXTANT_OIDC_CLIENT_ID") or None,
+        client_secret=env.get("SEXTANT_OIDC_CLIENT_SECRET") or None,
+    )
+
+
+def _names(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip().lower() for part in env.get(name, "").split(",") if part.strip())
 
 
 def _channels(env: Mapping[str, str]) -> Channels:

@@ -21,6 +21,7 @@ import pandas as pd
 from pipeline import migrating
 from pipeline.attaching import Engine, needs_space
 from pipeline.errors import Busy, DiskFull, JobRunning, NoWarehouse, WarehouseError
+from pipeline.generations import Generations, Ledger, Version
 from pipeline.locks import Locks
 from pipeline.queries import Migration
 from pipeline.session import Session as Session
@@ -40,6 +41,7 @@ class Warehouse:
         self._wait_s = wait_s
         self._locks = Locks(path, wait_s=wait_s, sleep=sleep)
         self._engine = Engine(path, sleep=sleep)
+        self._ledger = Ledger(path, self.version)
         self._mine = threading.local()
 
     @contextmanager
@@ -71,14 +73,16 @@ class Warehouse:
             raise WarehouseError("a write inside a session would wait for itself; close the session first.")
         option = f"STORAGE_VERSION '{STORAGE}'"
         full = needs_space(f"writing to {self.path.name}")
-        with self._locks.exclusive(), full, self._engine.attached(option) as cursor, self._session(cursor) as session:
-            cursor.execute("BEGIN")
-            try:
-                yield session
-            except BaseException:
-                _roll_back(cursor)
-                raise
-            cursor.execute("COMMIT")
+        with self._locks.exclusive(), self._ledger.noted() as noted, full, self._engine.attached(option) as cursor:
+            with self._session(cursor) as session:
+                cursor.execute("BEGIN")
+                try:
+                    yield session
+                except BaseException:
+                    _roll_back(cursor)
+                    raise
+                cursor.execute("COMMIT")
+            noted.tables |= session.changed
 
     def ask(self, query: str, **params: Any) -> pd.DataFrame:
         """One named query in a session of its own."""
@@ -194,7 +198,11 @@ class Warehouse:
         names = sorted(path.name.removeprefix(head) for path in self.path.parent.glob(f"{head}*"))
         return [name for name in names if self.runs(name)]
 
-    def version(self) -> tuple[tuple[int, int, int], ...]:
+    def generations(self) -> Generations:
+        """Which tables changed, for answers that are kept; inside a read exactly those of what it sees."""
+        return self._ledger.now()
+
+    def version(self) -> Version:
         """Changes whenever the file may have; cheap enough to be a cache key."""
         found = []
         for path in (self.path, self.unfolded):

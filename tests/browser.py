@@ -1,6 +1,7 @@
 """Real Streamlit server and real Chromium for tests: a warehouse in, pages out, every request watched."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Request, expect
+from playwright.sync_api import TimeoutError as Late
 
 from dashboard.screenshots import BROWSERS, find_chromium
 
@@ -34,6 +36,10 @@ FLAGS = [
 PATHS = ("", "accuracy", "data", "jobs", "models", "alerts", "audit")
 # Chromium asks browsers' own features for these; they carry no message of ours.
 HARMLESS = ("Unrecognized feature:", "was preloaded using link preload")
+WIDER = """() => {
+    const main = document.querySelector('[data-testid="stMain"]');
+    return Math.max(main.scrollWidth - main.clientWidth, document.documentElement.scrollWidth - innerWidth);
+}"""
 
 
 def require_chromium() -> str:
@@ -93,18 +99,34 @@ class Watched:
         self.settle()
         return self.page
 
+    def go(self, path: str) -> Page:
+        """Go to another page by the link at the top; the window must be wide enough to show it."""
+        link = self.page.get_by_test_id("stTopNavLink").and_(self.page.locator(f"[href$='/{path}']"))
+        link.click()
+        self.page.wait_for_url(re.compile(rf"^{re.escape(self.address)}/{path}(\?|$)"))
+        self.settle()
+        return self.page
+
     def settle(self) -> None:
         """Wait until the running script is done."""
         self.page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]').wait_for(timeout=60_000)
         self.page.locator('[data-testid="stMainBlockContainer"]').first.wait_for(timeout=60_000)
         self.page.locator('[data-stale="true"]').first.wait_for(state="detached", timeout=60_000)
 
+    def says(self, text: str, seconds: float = 10) -> bool:
+        """Whether the page comes to show `text`; cells of tables are hidden text and do not count."""
+        told = self.page.get_by_test_id("stMain").get_by_text(text).filter(visible=True)
+        try:
+            told.first.wait_for(timeout=1000 * seconds)
+        except Late:
+            return False
+        return True
+
     def exceptions(self) -> list[str]:
-        """Texts of uncaught exceptions and failed panels shown on the page."""
+        """Texts of uncaught exceptions and of panels that failed or got no answer."""
         shown = self.page.locator('[data-testid="stException"]').all_inner_texts()
-        return shown + [
-            text for text in self.page.locator('[data-testid="stAlert"]').all_inner_texts() if "Reference" in text
-        ]
+        alerts = self.page.locator('[data-testid="stAlert"]').all_inner_texts()
+        return shown + [text for text in alerts if "Reference" in text or "Not available" in text]
 
     def _console(self, message: ConsoleMessage) -> None:
         # Streamlit looks for its own end points below the page's path first; those answers are 404.
@@ -116,6 +138,21 @@ class Watched:
         host = urlsplit(request.url).hostname
         if urlsplit(request.url).scheme in ("http", "https", "ws", "wss") and host not in ("127.0.0.1", "localhost"):
             self.problems.append(f"external request: {request.url}")
+
+
+def sideways(page: Page) -> int:
+    """Pixels by which the page stays wider than its window; a figure or table takes a moment to follow a resize."""
+    for _ in range(20):
+        if (wider := int(page.evaluate(WIDER))) <= 0:
+            return 0
+        page.wait_for_timeout(250)
+    return wider
+
+
+def ground(page: Page) -> str:
+    """'light' or 'dark', by the colour behind the page."""
+    colour = page.evaluate("getComputedStyle(document.querySelector('[data-testid=\"stApp\"]')).backgroundColor")
+    return "dark" if sum(int(part) for part in re.findall(r"\d+", colour)[:3]) < 384 else "light"
 
 
 def free_port() -> int:

@@ -2,11 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
@@ -16,6 +16,11 @@ from pipeline.markets import Market, Target, load_markets
 from pipeline.runner import Job, Runner
 from pipeline.settings import ROOT, Settings
 from pipeline.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext
+
+    from tests.browser import Watched
 
 NOW = datetime(2026, 11, 20, 10, 20, tzinfo=UTC)
 HISTORY_DAYS = 150
@@ -115,3 +120,43 @@ def environment(full: Desk) -> Callable[..., dict[str, str]]:
         return kept | own | more
 
     return made
+
+
+@pytest.fixture(scope="module")
+def chromium() -> "Iterator[Browser]":
+    """A browser for the tests of one file."""
+    from playwright.sync_api import sync_playwright
+
+    from tests import browser
+
+    with sync_playwright() as playwright:
+        found = browser.launch(playwright)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def tabs(chromium: "Browser") -> "Iterator[BrowserContext]":
+    """One profile for the tests of one file: what a page once loaded is not loaded again."""
+    context = chromium.new_context()
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def visit(tabs: "BrowserContext") -> "Iterator[Callable[..., Watched]]":
+    """Opens tabs, each with a session of its own, at an address, width and theme."""
+    from tests.browser import Watched
+
+    opened = []
+
+    def visited(address: str, width: int = 1440, theme: Any = "light") -> Watched:
+        page = tabs.new_page()
+        opened.append(page)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=theme)
+        return Watched(page, address)
+
+    yield visited
+    for page in opened:
+        page.close()

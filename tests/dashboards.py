@@ -38,7 +38,7 @@ def opened(view: str = "forecasts") -> AppTest:
 
 def words(app: AppTest) -> str:
     """Everything a page says in text, one element a line."""
-    parts = [*app.title, *app.subheader, *app.markdown, *app.caption, *app.warning, *app.error, *app.info]
+    parts = [*app.title, *app.header, *app.subheader, *app.markdown, *app.caption, *app.warning, *app.error, *app.info]
     return "\n".join(
         [element.value for element in parts] + [f"{one.label} {one.value} {one.delta}" for one in app.metric]
     )

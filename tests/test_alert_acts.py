@@ -142,6 +142,42 @@ def test_maintenance_silences_what_it_names_until_it_ends(
     assert {flip.subject for flip in judged(desk, bad)} == silent
 
 
+def ended(desk: Desk, window_id: str, **more: object) -> None:
+    told = {"actor": "bo", "reason": "done sooner", "now": desk.now} | more
+    alerting.end_maintenance(desk.warehouse, window_id, **told)  # type: ignore[arg-type]
+
+
+def test_maintenance_ended_before_its_time_silences_no_more_and_its_row_stays(desk: Desk) -> None:
+    window = declare(desk)
+    desk.now += 20 * MINUTE
+    assert judged(desk, known("ingest")) == []
+    ended(desk, window)
+    ended(desk, window, actor="cy")  # a double click
+    assert words(judged(desk, known("ingest"))) == [("firing", "ingest")]
+    rows = ask(desk, "SELECT window_id, first_at, last_at, actor, reason FROM maintenance ORDER BY declared_at")
+    assert rows["window_id"].tolist() == [window, f"end:{window}"]
+    assert rows["actor"].tolist() == ["ada", "bo"]
+    assert rows["last_at"].tolist() == [desk.now + 40 * MINUTE, desk.now]
+
+
+def test_a_window_that_has_not_begun_can_be_taken_back(desk: Desk) -> None:
+    ended(desk, declare(desk, first=desk.now + HOUR, last=desk.now + 2 * HOUR))
+    desk.now += 90 * MINUTE
+    assert words(judged(desk, known("ingest"))) == [("firing", "ingest")]
+
+
+def test_only_a_window_that_is_not_over_can_be_ended(desk: Desk) -> None:
+    window = declare(desk)
+    with pytest.raises(ActRefused, match="a reason is missing"):
+        ended(desk, window, reason=" ")
+    with pytest.raises(ActRefused, match="no maintenance window 'w9'"):
+        ended(desk, "w9")
+    desk.now += HOUR
+    with pytest.raises(ActRefused, match="was over at"):
+        ended(desk, window)
+    assert desk.rows("maintenance") == 1
+
+
 def test_what_was_firing_may_resolve_in_maintenance_and_is_not_escalated(desk: Desk) -> None:
     alert_id = fire(desk)
     desk.now += 3 * HOUR

@@ -13,23 +13,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from pipeline.settings import ROOT
 from pipeline.warehouse import Warehouse
 from tests import browser, filler
-from tests.browser import PATHS, Watched
+from tests.browser import Watched, sideways
 from tests.filler import Story
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = browser.launch(playwright)
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -44,61 +36,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(folder: Path) -> Iterator[str]:
     with browser.serving(folder / "w.duckdb", folder / "server.log") as address:
         yield address
-
-
-@pytest.fixture
-def visit(chromium: Browser) -> Iterator[Callable[..., Watched]]:
-    """Opens pages in contexts of their own."""
-    contexts = []
-
-    def opened(address: str, width: int = 1440, theme: str = "light") -> Watched:
-        contexts.append(chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme))
-        return Watched(contexts[-1].new_page(), address)
-
-    yield opened
-    for context in contexts:
-        context.close()
-
-
-def sideways(page: Page) -> int:
-    """Pixels by which the page is wider than its window."""
-    return int(
-        page.evaluate("""() => {
-        const main = document.querySelector('[data-testid="stMain"]');
-        return Math.max(main.scrollWidth - main.clientWidth, document.documentElement.scrollWidth - innerWidth);
-    }""")
-    )
-
-
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
-def test_a_page_of_a_full_warehouse_opens_cleanly(
-    served: str, visit: Callable[..., Watched], path: str, width: int, theme: str
-) -> None:
-    watched = visit(served, width, theme)
-    page = watched.open(path)
-    expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
-    assert watched.exceptions() == []
-    assert watched.problems == []
-    assert sideways(page) <= 0
-
-
-@pytest.fixture(scope="module", params=["empty", "missing"])
-def bare(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    made = tmp_path_factory.mktemp(request.param)
-    if request.param == "empty":
-        filler.empty(made / "w.duckdb", datetime.now(UTC))
-    with browser.serving(made / "w.duckdb", made / "server.log") as address:
-        yield address
-
-
-def test_every_page_without_data_opens_cleanly(bare: str, visit: Callable[..., Watched]) -> None:
-    watched = visit(bare, 390)
-    for path in PATHS:
-        page = watched.open(path)
-        assert watched.exceptions() == [], path
-        assert sideways(page) <= 0, path
-    assert watched.problems == []
 
 
 @pytest.mark.parametrize(("host", "status"), [("127.0.0.1", 101), ("evil.example", 403)])
@@ -118,7 +55,7 @@ def test_a_foreign_host_name_gets_no_session(served: str, host: str, status: int
 def test_a_deep_link_keeps_window_and_clock(served: str, visit: Callable[..., Watched]) -> None:
     watched = visit(served)
     page = watched.open("accuracy?window=7+days&clock=UTC")
-    expect(page.get_by_text("UTC, n =")).to_be_visible()
+    assert watched.says("UTC, n =")
     page.get_by_role("radio", name="30 days").or_(page.get_by_role("button", name="30 days")).first.click()
     watched.settle()
     assert "window=7" not in page.url

@@ -1,10 +1,9 @@
 """Stored text of others in a real browser: shown as it was typed, never as Markdown or HTML."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
 
 from dashboard.formats import JOINER
 from tests import browser, filler
@@ -38,18 +37,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = browser.launch(playwright)
-        yield found
-        found.close()
-
-
 @pytest.mark.parametrize("path", PAGES)
-def test_text_of_others_is_shown_as_typed(chromium: Browser, served: str, path: str) -> None:
-    context = chromium.new_context(viewport={"width": 1440, "height": 900})
-    watched = Watched(context.new_page(), served)
+def test_text_of_others_is_shown_as_typed(path: str, served: str, visit: Callable[..., Watched]) -> None:
+    watched = visit(served)
     page = watched.open(path)
     shown = page.locator('[data-testid="stMainBlockContainer"]').inner_text().replace(JOINER, "")
     assert shown.count(TYPED) >= PAGES[path]
@@ -57,4 +47,3 @@ def test_text_of_others_is_shown_as_typed(chromium: Browser, served: str, path: 
         assert page.locator(f'[data-testid="stMainBlockContainer"] {trace}').count() == 0, trace
     assert watched.exceptions() == []
     assert watched.problems == []
-    context.close()

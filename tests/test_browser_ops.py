@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import expect
 
 from pipeline.runs import request
 from pipeline.warehouse import Warehouse
@@ -17,14 +17,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        found = browser.launch(playwright)
-        yield found
-        found.close()
-
-
-@pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Warehouse]]:
     """A server over a busy warehouse that the tests of this file change one after another."""
     folder = tmp_path_factory.mktemp("busy")
@@ -33,21 +25,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Ware
         yield address, warehouse
 
 
-@pytest.fixture
-def visit(chromium: Browser, served: tuple[str, Warehouse]) -> Iterator[Callable[..., Watched]]:
-    contexts = []
-
-    def opened(width: int = 1440, theme: str = "light") -> Watched:
-        contexts.append(chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=theme))
-        return Watched(contexts[-1].new_page(), served[0])
-
-    yield opened
-    for context in contexts:
-        context.close()
-
-
-def test_the_badge_leads_to_the_alerts_and_an_alert_to_its_run(visit: Callable[..., Watched]) -> None:
-    watched = visit()
+def test_the_badge_leads_to_the_alerts_and_an_alert_to_its_run(
+    visit: Callable[..., Watched], served: tuple[str, Warehouse]
+) -> None:
+    watched = visit(served[0])
     page = watched.open("")
     page.get_by_role("link", name="1 critical, 1 warning, 1 info").click()
     watched.settle()
@@ -64,7 +45,7 @@ def test_the_badge_leads_to_the_alerts_and_an_alert_to_its_run(visit: Callable[.
 def test_an_alert_is_acknowledged_with_a_reason_and_found_in_the_audit(
     visit: Callable[..., Watched], served: tuple[str, Warehouse]
 ) -> None:
-    watched = visit(390, "dark")
+    watched = visit(served[0], 390, "dark")
     page = watched.open("alerts")
     page.get_by_role("button", name="Acknowledge", exact=True).first.click()
     dialog = page.get_by_role("dialog")
@@ -84,7 +65,7 @@ def test_an_alert_is_acknowledged_with_a_reason_and_found_in_the_audit(
 
 
 def test_two_quick_clicks_on_run_now_make_one_run(visit: Callable[..., Watched], served: tuple[str, Warehouse]) -> None:
-    watched = visit()
+    watched = visit(served[0])
     page = watched.open("jobs")
     page.get_by_role("button", name="Run now", exact=True).click()
     dialog = page.get_by_role("dialog")
@@ -101,7 +82,7 @@ def test_two_quick_clicks_on_run_now_make_one_run(visit: Callable[..., Watched],
 def test_the_log_of_a_running_run_grows_on_the_page(
     visit: Callable[..., Watched], served: tuple[str, Warehouse]
 ) -> None:
-    page = visit().open("jobs")
+    page = visit(served[0]).open("jobs")
     expect(page.get_by_text("comparing 3 families").first).to_be_visible()
     row = served[1].ask("run_by_id", run_id="running00001")
     with served[1].write() as session:
@@ -109,7 +90,7 @@ def test_the_log_of_a_running_run_grows_on_the_page(
     expect(page.get_by_text("ridge is done").first).to_be_visible(timeout=60_000)
 
 
-def test_a_running_probe_is_cancelled_from_the_page(chromium: Browser, tmp_path: Path) -> None:
+def test_a_running_probe_is_cancelled_from_the_page(visit: Callable[..., Watched], tmp_path: Path) -> None:
     path = tmp_path / "w.duckdb"
     warehouse = filler.empty(path, datetime.now(UTC))
     run_id = request(warehouse, "sleep", by="test", reason="a long one", args={}, now=datetime.now(UTC))
@@ -122,7 +103,7 @@ def test_a_running_probe_is_cancelled_from_the_page(chromium: Browser, tmp_path:
         probes.scheduling(browser.environment(path)),
     ):
         probes.wait_for(lambda: state() == "running")
-        watched = Watched(chromium.new_page(), address)
+        watched = visit(address)
         page = watched.open("jobs")
         expect(page.get_by_text("Running for").first).to_be_visible()
         page.get_by_role("button", name="Cancel sleep", exact=True).click()

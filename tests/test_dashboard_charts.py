@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard.figures import bands as band_charts
 from dashboard.figures import charts, fan, palette
 from dashboard.figures import life as life_charts
 
@@ -88,13 +87,8 @@ def test_every_theme_draws_sextant_first_and_in_its_colour(theme: str | None) ->
 def test_an_issuer_without_rows_is_no_empty_legend_entry() -> None:
     rows = scores()
     rows = rows[rows["issuer"] != "operator"]
-    for figure in (charts.mae_by_horizon(rows, palette=palette.LIGHT), charts.mae_by_day(rows, palette=palette.DARK)):
-        assert "Operator" not in {trace.name for trace in figure.data}
-
-
-def test_bias_keeps_its_sign() -> None:
-    own = scores().query("issuer == 'sextant'")
-    assert list(charts.bias_by_horizon(own, palette=palette.LIGHT).data[0].y) == [-3.0, -3.0]
+    figure = charts.mae_by_horizon(rows, palette=palette.LIGHT)
+    assert "Operator" not in {trace.name for trace in figure.data}
 
 
 def test_the_champions_family_is_the_bold_line() -> None:
@@ -136,21 +130,6 @@ def test_a_preview_without_the_candidates_hours_draws_the_champion_alone() -> No
     assert "v4, candidate" in {
         trace.name for trace in life_charts.two_forecasts(both, palette=palette.DARK, zone="UTC").data
     }
-
-
-def test_a_tenth_in_which_no_actual_fell_is_drawn_empty() -> None:
-    tenths = pd.DataFrame({"tenth": [0, 5], "share": [0.25, 0.75]})
-    assert list(band_charts.pit(tenths, palette=palette.LIGHT).data[0].y) == [0.25, 0, 0, 0, 0, 0.75, 0, 0, 0, 0]
-
-
-def test_coverage_is_drawn_against_what_the_bands_promise() -> None:
-    rows = pd.DataFrame(
-        {"horizon": [1.0, 2.0], "inside80": [0.79, 0.82], "inside90": [0.9, 0.91], "n": 90, "hour": [3, 4]}
-    )
-    figure = band_charts.coverage(rows, palette=palette.LIGHT)
-    assert list(figure.data[0].text) == ["79 %", "82 %"]
-    assert [line.y0 for line in figure.layout.shapes] == [0.8, 0.9]
-    assert list(band_charts.coverage_by_hour(rows, palette=palette.LIGHT).data[0].x) == [3, 4]
 
 
 def test_whiskers_show_the_standard_error_where_it_is_known() -> None:

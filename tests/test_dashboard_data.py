@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import data
+from dashboard import data, memory
 from dashboard.data import Desk
 from pipeline.errors import Busy, NoWarehouse
 from pipeline.locks import Locks
@@ -29,23 +29,99 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         yield made
 
 
-def test_an_answer_is_asked_once_until_the_warehouse_changes(desk: Desk) -> None:
-    first = desk.ask("page_issue", target="demo.load", due=NOW)
-    assert desk.ask("page_issue", target="demo.load", due=NOW) is first
+def beat(desk: Desk) -> None:
+    """Write the row of a run again, as a heartbeat does."""
     with desk.warehouse.write() as session:
         session.upsert("job_runs", session.ask("run_by_id", run_id="train0000003"))
-    assert desk.ask("page_issue", target="demo.load", due=NOW) is not first
+
+
+def test_an_answer_is_asked_once_until_a_table_it_is_about_changes(desk: Desk) -> None:
+    issue = desk.ask("page_issue", target="demo.load", due=NOW)
+    runs = desk.ask("page_going")
+    assert desk.ask("page_issue", target="demo.load", due=NOW) is issue
+    beat(desk)
+    assert desk.ask("page_issue", target="demo.load", due=NOW) is issue
+    assert desk.ask("page_going") is not runs
+
+
+def test_a_change_that_nobody_told_of_voids_every_answer(desk: Desk) -> None:
+    issue = desk.ask("page_issue", target="demo.load", due=NOW)
+    with desk.warehouse.write() as session:
+        session._cursor.execute("UPDATE predictions SET p50 = p50 + 1")
+    again = desk.ask("page_issue", target="demo.load", due=NOW)
+    assert (again["p50"] == issue["p50"] + 1).all()
+    desk.warehouse.path.touch()
+    assert desk.ask("page_issue", target="demo.load", due=NOW) is not again
+
+
+def test_a_page_is_outdated_by_the_tables_it_asked_and_no_others(desk: Desk) -> None:
+    page = desk.seated()
+    assert not page.outdated()
+    page.ask("page_issue", target="demo.load", due=NOW)
+    beat(desk)
+    assert not page.outdated()
+    page.ask("page_going")
+    beat(desk)
+    assert page.outdated()
+    assert not desk.seated().outdated()
+
+
+def test_a_page_without_an_answer_waits_for_any_change(desk: Desk) -> None:
+    page = desk.seated()
+    beat(desk)
+    assert page.outdated()
+
+
+def test_a_figure_is_made_again_when_an_answer_of_its_page_is_another(desk: Desk) -> None:
+    made: list[int] = []
+
+    def figure() -> int:
+        page = desk.seated()
+        page.ask("page_issue", target="demo.load", due=NOW)
+        return page.made(("figure",), lambda: made.append(1) or len(made))
+
+    assert [figure(), figure()] == [1, 1]
+    beat(desk)
+    assert figure() == 1
+    with desk.warehouse.write() as session:
+        session._cursor.execute("UPDATE predictions SET p50 = p50 + 1")
+    assert figure() == 2
+
+
+def test_a_figure_follows_what_was_asked_while_it_was_made(desk: Desk) -> None:
+    def figure() -> float:
+        page = desk.seated()
+        page.ask("page_going")
+        return page.made(("late",), lambda: page.ask("page_issue", target="demo.load", due=NOW)["p50"].sum())
+
+    first = figure()
+    with desk.warehouse.write() as session:
+        session._cursor.execute("UPDATE predictions SET p50 = 1")
+        session.changed.add("predictions")
+    assert first != figure() == 6.0
+
+
+def test_a_figure_of_answers_from_before_a_write_is_not_kept_for_after_it(desk: Desk) -> None:
+    slow, quick = desk.seated(), desk.seated()
+    slow.ask("page_issue", target="demo.load", due=NOW)
+    with desk.warehouse.write() as session:
+        session._cursor.execute("UPDATE predictions SET p50 = p50 + 1")
+    quick.ask("page_issue", target="demo.load", due=NOW)
+    assert slow.made(("one",), lambda: "old") == "old"
+    assert quick.made(("one",), lambda: "new") == "new"
+    assert slow.outdated()
+    assert not quick.outdated()
 
 
 def test_a_busy_warehouse_gives_the_last_known_answer_and_says_so(desk: Desk) -> None:
-    known = desk.ask("page_runs", job="all", n=5)
+    known = desk.ask("page_alert_acts", alert_id="al-job")
     assert not desk.late()
     desk.warehouse = Warehouse(desk.warehouse.path, wait_s=0.05)
     with _Writer(desk.warehouse.path):
         desk.warehouse.path.touch()
-        assert desk.ask("page_runs", job="all", n=5) is known
+        assert desk.ask("page_alert_acts", alert_id="al-job") is known
         with pytest.raises(Busy):
-            desk.ask("page_runs", job="train", n=5)
+            desk.ask("page_alert_acts", alert_id="other")
     assert desk.late()
     assert not desk.late()
 
@@ -55,14 +131,25 @@ def test_a_missing_file_is_no_warehouse(tmp_path: Path) -> None:
     desk = Desk(settings, {}, Warehouse(settings.warehouse))
     assert not desk.exists()
     with pytest.raises(NoWarehouse):
-        desk.ask("page_runs", job="all", n=5)
+        desk.ask("page_alert_acts", alert_id="al-job")
 
 
 def test_answers_are_forgotten_before_they_fill_the_memory(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "KEPT", 3)
+    monkeypatch.setattr(memory, "KEPT", 3)
     for n in range(1, 9):
-        desk.ask("page_runs", job="all", n=n)
-    assert len(desk._answers) == 3
+        desk.ask("page_alert_acts", alert_id=str(n))
+    assert len(desk._memory) == 3
+
+
+def test_what_is_big_is_forgotten_sooner() -> None:
+    kept = memory.Memory()
+    table = pd.DataFrame({"x": np.zeros(4 * 2**20)})
+    for n in range(5):
+        kept.keep((n,), memory.Known.of(table, frozenset()))
+    assert len(kept) == 2
+    assert kept.size <= memory.KEPT_MB * 2**20
+    assert kept.get((0,)) is None
+    assert kept.get((4,)) is not None
 
 
 def test_freshness_comes_from_the_data(desk: Desk) -> None:
@@ -128,12 +215,6 @@ def test_accuracy_is_what_pandas_finds_on_the_common_hours(desk: Desk) -> None:
     assert found.loc[(1, "sextant"), "skill"] == pytest.approx(
         1 - found.loc[(1, "sextant"), "mae"] / found.loc[(1, "naive"), "mae"]
     )
-
-
-def test_days_are_local_days(desk: Desk) -> None:
-    days = desk.ask("page_accuracy_by_day", target="demo.load", zone="Europe/Madrid", **SCORED)
-    own = days[days["issuer"] == "sextant"].set_index("day")["n"]
-    assert own.loc["2026-10-25"] == 25 * 6
 
 
 def test_replayed_issues_are_counted(desk: Desk) -> None:

@@ -35,6 +35,9 @@ ACTS: dict[str, Callable[[Desk, User, str], object]] = {
     "wake": lambda desk, user, why: actions.act_on_alert(
         desk, user=user, kind="wake", alert_id="al-stale", reason=why, now=NOW
     ),
+    "end_maintenance": lambda desk, user, why: actions.end_maintenance(
+        desk, user=user, window_id="w2", reason=why, now=NOW
+    ),
     "declare_maintenance": lambda desk, user, why: actions.declare_maintenance(
         desk, user=user, rule="*", subject="demo.", first=NOW, last=NOW + HOUR, reason=why, now=NOW
     ),
@@ -78,14 +81,14 @@ def test_without_role_or_reason_nothing_is_done_and_the_attempt_is_audited(
     assert counts(desk) == before
 
 
-def test_an_operator_may_do_all_but_declare_maintenance(desk: Desk) -> None:
+def test_an_operator_may_do_all_but_declare_and_end_maintenance(desk: Desk) -> None:
     refused = []
     for name, act in ACTS.items():
         try:
             act(desk, OPERATOR, "duty")
         except Denied:
             refused.append(name)
-    assert refused == ["declare_maintenance"]
+    assert refused == ["end_maintenance", "declare_maintenance"]
 
 
 def test_run_now_asked_twice_makes_one_run(desk: Desk) -> None:
@@ -125,10 +128,20 @@ def test_only_a_run_that_did_not_go_well_is_tried_again(desk: Desk) -> None:
 
 def test_a_backfill_queues_an_ingest_of_the_window(desk: Desk) -> None:
     ACTS["backfill"](desk, OPERATOR, "hole")
-    row = desk.warehouse.ask("page_backfills").iloc[0]
-    assert (row.state, row["first"]) == ("queued", (NOW - 3 * HOUR).isoformat())
+    row = desk.warehouse.ask("page_backfills", since=NOW - HOUR).iloc[0]
+    assert (row.state, row.series, row["first"]) == ("queued", "demo.load", NOW - 3 * HOUR)
     detail = json.loads(audit(desk).query("outcome == 'ok'")["detail"].iloc[0])
-    assert detail["from"] == row["first"]
+    assert detail["from"] == (NOW - 3 * HOUR).isoformat()
+
+
+def test_a_backfill_asked_for_twice_is_one_run_and_of_another_series_another(desk: Desk) -> None:
+    window = {"first": NOW - 3 * HOUR, "last": NOW - HOUR, "user": OPERATOR, "reason": "hole", "now": NOW}
+    first = actions.backfill(desk, series="demo.load", **window)  # type: ignore[arg-type]
+    assert actions.backfill(desk, series="demo.load", **window) == first  # type: ignore[arg-type]
+    assert actions.backfill(desk, series="demo.price", **window) != first  # type: ignore[arg-type]
+    with pytest.raises(JobError, match=r"no active market has a series 'x\.y'"):
+        actions.backfill(desk, series="x.y", **window)  # type: ignore[arg-type]
+    assert len(desk.warehouse.ask("page_backfills", since=NOW)) == 2
 
 
 def test_an_alert_that_is_over_cannot_be_acknowledged(desk: Desk) -> None:

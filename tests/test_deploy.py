@@ -30,8 +30,8 @@ def test_there_is_a_unit_for_each_process() -> None:
 def test_a_unit_restarts_a_process_that_exists_and_lets_it_stop_in_order(path: Path) -> None:
     service = unit(path)["Service"]
     started = service["ExecStart"].split()[1:]
-    assert started[0] == "jobs.py" or started[:3] == ["-m", "streamlit", "run"]
-    assert started[1] in COMMANDS or (ROOT / started[3]).exists()
+    assert started[0] == "jobs.py" or started[:2] == ["-m", "dashboard.server"]
+    assert started[1] in COMMANDS or "--address 127.0.0.1" in service["ExecStart"]
     assert service["Restart"] == "always"
     assert int(service["TimeoutStopSec"]) >= 20
     assert service["EnvironmentFile"].startswith("-")
@@ -55,7 +55,9 @@ def test_the_image_holds_what_runs_and_not_what_is_private() -> None:
     assert {"pipeline", "dashboard", "jobs.py"} <= set(re.findall(r"[\w.]+", " ".join(re.findall(r"COPY (.+)", text))))
     assert "USER sextant" in text
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
-    assert {".git", "warehouse.duckdb*", ".venv*"} <= set(ignored)
+    private = {"users.toml*", "sessions.sqlite*", ".env", ".streamlit/secrets.toml"}
+    assert {".git", "warehouse.duckdb*", ".venv*"} | private <= set(ignored)
+    assert private <= set((ROOT / ".gitignore").read_text(encoding="utf-8").split())
 
 
 def test_compose_runs_both_on_one_volume_and_publishes_on_loopback_only() -> None:
@@ -65,4 +67,7 @@ def test_compose_runs_both_on_one_volume_and_publishes_on_loopback_only() -> Non
     assert text.count("*volumes") == 1
     assert "&volumes" in text
     assert "stop_grace_period" in text
+    # Beyond its own loopback the server starts with sign-in only.
+    assert "0.0.0.0" in text
+    assert "SEXTANT_AUTH: ${SEXTANT_AUTH:-password}" in text
     assert not re.search(r"(TOKEN|PASSWORD|SECRET|KEY)\s*[:=]\s*\S", text)

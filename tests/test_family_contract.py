@@ -1,6 +1,7 @@
 """Every family of pipeline/models: the promises that jobs and backtest build on."""
 
 import io
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -12,15 +13,28 @@ from pipeline import features
 from pipeline.discovery import discover
 from pipeline.errors import NotEnoughData
 from pipeline.features import Built, History
-from pipeline.models.base import Batch, Family
+from pipeline.models.base import Batch, Family, is_linear
 from tests.hourly import COUNTRY, ZONE, history, hours, issued, noise_after
+from tests.small_families import few_trees
 
 FAMILIES = discover("pipeline.models", "FAMILY")
 SOURCE = history("2023-12-01", 110)
-TRAINED = hours("2024-01-06", 60)
+TRAINED = hours("2024-01-26", 40)
 LATER = hours("2024-03-08", 8)
 
 pytestmark = pytest.mark.parametrize("name", sorted(FAMILIES))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick() -> Iterator[None]:
+    """None of the promises is about the number of trees; with fewer they are asked in a third of the time."""
+    with few_trees():
+        yield
+
+
+@cache
+def _later() -> Batch:
+    return _build(SOURCE, LATER).batch
 
 
 def _build(source: History, origins: np.ndarray) -> Built:
@@ -47,7 +61,7 @@ def test_it_keeps_the_form_of_a_family(name: str) -> None:
 
 
 def test_it_forecasts_a_finite_number_for_every_origin_and_horizon(name: str) -> None:
-    forecast = FAMILIES[name].predict(_fitted(name), _build(SOURCE, LATER).batch)
+    forecast = FAMILIES[name].predict(_fitted(name), _later())
     assert forecast.shape == (len(LATER), 6)
     assert forecast.dtype == np.float64
     assert np.isfinite(forecast).all()
@@ -61,14 +75,14 @@ def test_it_is_no_worse_than_persistence_on_plain_demand(name: str) -> None:
 
 
 def test_two_fits_of_one_seed_forecast_bit_for_bit_the_same(name: str) -> None:
-    (built, actual), later = _training(), _build(SOURCE, LATER).batch
+    (built, actual), later = _training(), _later()
     again = FAMILIES[name].fit(built.batch, actual, seed=3, jobs=1)
     once, twice = (FAMILIES[name].predict(state, later) for state in (_fitted(name), again))
     assert once.tobytes() == twice.tobytes()
 
 
 def test_one_origin_is_forecast_as_among_many(name: str) -> None:
-    later = _build(SOURCE, LATER).batch
+    later = _later()
     whole = FAMILIES[name].predict(_fitted(name), later)
     for place in range(0, len(later), 29):
         alone = FAMILIES[name].predict(_fitted(name), later.rows(slice(place, place + 1)))
@@ -87,7 +101,7 @@ def test_noise_in_all_that_was_not_known_changes_no_bit_of_its_forecast(name: st
 def test_its_state_survives_storage(name: str) -> None:
     stored = io.BytesIO()
     joblib.dump(_fitted(name), stored)
-    later = _build(SOURCE, LATER).batch
+    later = _later()
     forecast = FAMILIES[name].predict(joblib.load(stored), later)
     assert forecast.tobytes() == FAMILIES[name].predict(_fitted(name), later).tobytes()
 
@@ -97,7 +111,7 @@ def test_rows_without_an_actual_change_no_bit_of_what_it_learns(name: str) -> No
     early = _build(SOURCE, hours("2023-12-01", 15)).batch
     unknown = np.full((len(early), 6), np.nan)
     state = FAMILIES[name].fit(_joined(early, built.batch), np.concatenate([unknown, actual]), seed=3, jobs=2)
-    later = _build(SOURCE, LATER).batch
+    later = _later()
     assert FAMILIES[name].predict(state, later).tobytes() == FAMILIES[name].predict(_fitted(name), later).tobytes()
 
 
@@ -107,7 +121,7 @@ def test_it_learns_beside_rows_whose_features_are_missing(name: str) -> None:
     assert np.isnan(early.shared).any()
     known = features.training_actuals(SOURCE, early.origins, as_of=issued(TRAINED)[-1]).value
     state = FAMILIES[name].fit(_joined(early, built.batch), np.concatenate([known, actual]), seed=3, jobs=2)
-    assert np.isfinite(FAMILIES[name].predict(state, _build(SOURCE, LATER).batch)).all()
+    assert np.isfinite(FAMILIES[name].predict(state, _later())).all()
 
 
 _PER_ORIGIN = ("origins", "level", "naive", "shared", "target", "local_hour", "recent")
@@ -119,7 +133,7 @@ def _joined(first: Batch, second: Batch) -> Batch:
 
 
 def test_an_origin_without_a_level_has_no_forecast_and_harms_no_other(name: str) -> None:
-    later = _build(SOURCE, LATER).batch
+    later = _later()
     blank = {key: getattr(later, key).copy() for key in _PER_ORIGIN}
     for key in ("level", "naive", "shared", "target", "recent"):
         blank[key][5] = np.nan
@@ -128,6 +142,26 @@ def test_an_origin_without_a_level_has_no_forecast_and_harms_no_other(name: str)
     whole = FAMILIES[name].predict(_fitted(name), later)
     assert np.isnan(forecast[5]).all()
     assert np.delete(forecast, 5, axis=0).tobytes() == np.delete(whole, 5, axis=0).tobytes()
+
+
+def test_one_that_calls_itself_linear_is(name: str) -> None:
+    family: Family = FAMILIES[name]
+    if not is_linear(family):
+        return
+    later = _later()
+    one, other = later.rows(slice(0, 24)), later.rows(slice(24 * 7, 24 * 8))
+    fields = ("level", "naive", "shared", "target", "recent")
+    middle = {key: (getattr(one, key) + getattr(other, key)) / 2 for key in fields}
+    between = Batch(
+        **middle,
+        origins=one.origins,
+        local_hour=one.local_hour,
+        shared_names=one.shared_names,
+        target_names=one.target_names,
+    )
+    assert (one.local_hour == other.local_hour).all()
+    first, second, mean = (family.predict(_fitted(name), batch) for batch in (one, other, between))
+    np.testing.assert_allclose(mean, (first + second) / 2, rtol=1e-9)
 
 
 def test_it_says_so_when_there_is_too_little_to_learn_from(name: str) -> None:

@@ -81,6 +81,15 @@ def test_a_window_can_be_ingested_and_is_not_asked_for_again_when_complete(desk:
     assert desk.done("ingest", **window)["rows_in"] == 0
 
 
+def test_a_window_can_be_ingested_for_one_series_alone(desk: Desk) -> None:
+    window = {"from": "2025-01-01T00:00+00:00", "to": "2025-01-03T00:00+00:00", "series": "demo.price"}
+    assert desk.done("ingest", **window)["rows_out"] == 48
+    assert set(ask(desk, "SELECT series FROM raw").series) == {"demo.price"}
+    assert set(ask(desk, "SELECT series FROM fetches").series) == {"demo.price"}
+    failed = desk.run("ingest", **window | {"series": "demo.wind"})
+    assert (failed["state"], "no active market has a series 'demo.wind'" in failed["error"]) == ("failed", True)
+
+
 def test_a_changed_value_is_a_new_version_and_the_old_one_stays(desk: Desk) -> None:
     desk.done("ingest")
     with desk.warehouse.write() as session:

@@ -1,9 +1,11 @@
 """Training on the demo market: what is learned from, how it is compared, and that every decision is a row."""
 
 import json
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,13 +17,34 @@ from pipeline.errors import ConfigError
 from pipeline.jobs import train
 from pipeline.runner import Runner
 from pipeline.settings import Settings
-from tests.conftest import NOW, Desk, ask
+from tests.conftest import NOW, Desk, ask, desk_in
 from tests.life import champion, newest_decision, roll_back, with_target
 
 
-def test_training_registers_a_version_with_everything_needed_to_explain_it(full: Desk) -> None:
-    full.done("train", families=["naive", "ridge"])
-    row = registry.champion(full.warehouse, full.target.id)
+@pytest.fixture(scope="module")
+def learned(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the filled warehouse whose champion is a second version, trained on all there is."""
+    folder = tmp_path_factory.mktemp("learned") / "desk"
+    shutil.copytree(template, folder)
+    desk_in(folder).done("train", families=["naive", "ridge"])
+    return folder
+
+
+@pytest.fixture
+def trained(learned: Path, tmp_path: Path) -> Desk:
+    """A copy of it, free to be changed."""
+    shutil.copytree(learned, tmp_path / "desk")
+    return desk_in(tmp_path / "desk")
+
+
+def log_of(desk: Desk, version_id: str) -> str:
+    """What the run told that trained a version."""
+    runs = "SELECT log FROM job_runs JOIN model_versions USING (run_id)"
+    return str(ask(desk, f"{runs} WHERE version_id = '{version_id}'").log[0])
+
+
+def test_training_registers_a_version_with_everything_needed_to_explain_it(trained: Desk) -> None:
+    row = registry.champion(trained.warehouse, trained.target.id)
     assert row["version_id"] == "demo.load-v2"
     assert row["family"] == "ridge"
     assert row["n_rows"] > 2000
@@ -29,17 +52,16 @@ def test_training_registers_a_version_with_everything_needed_to_explain_it(full:
     assert row["trained_to"] <= pd.Timestamp(NOW)
     assert "scikit-learn" in row["libraries"]
     assert '"champion_mae"' in row["evidence"]
-    scores = ask(full, "SELECT * FROM backtests")
+    scores = ask(trained, "SELECT * FROM backtests")
     assert set(scores.family) == {"naive", "ridge"}
     assert (scores.n >= 600).all()
 
 
-def test_the_same_data_are_not_trained_twice_unless_forced(full: Desk) -> None:
-    full.done("train", families=["naive", "ridge"])
-    row = full.done("train", families=["naive", "ridge"])
+def test_the_same_data_are_not_trained_twice_unless_forced(trained: Desk) -> None:
+    row = trained.done("train", families=["naive", "ridge"])
     assert (row["state"], row["reason"]) == ("skipped", "demo.load: no new data since v2")
-    assert full.done("train", families=["naive", "ridge"], force=True)["state"] == "succeeded"
-    assert registry.champion(full.warehouse, full.target.id)["version_id"] == "demo.load-v3"
+    assert trained.done("train", families=["naive", "ridge"], force=True)["state"] == "succeeded"
+    assert registry.champion(trained.warehouse, trained.target.id)["version_id"] == "demo.load-v3"
 
 
 def test_a_clearly_worse_candidate_is_registered_but_not_promoted(full: Desk) -> None:
@@ -68,12 +90,12 @@ def test_training_uses_no_more_cores_than_it_is_given(full: Desk, monkeypatch: p
         Settings.load({"SEXTANT_CORES": "many"})
 
 
-def test_families_are_compared_side_by_side_and_told_as_they_finish(full: Desk) -> None:
-    log = full.done("train", families=["naive", "ridge"])["log"]
+def test_families_are_compared_side_by_side_and_told_as_they_finish(trained: Desk) -> None:
+    log = log_of(trained, "demo.load-v2")
     for name in ("naive", "ridge"):
         assert f"demo.load: {name}, hold-out MAE " in log
     assert "demo.load: fitting ridge on everything" in log
-    params = json.loads(registry.champion(full.warehouse, full.target.id)["params"])
+    params = json.loads(registry.champion(trained.warehouse, trained.target.id)["params"])
     assert set(params["seconds"]) == {"naive", "ridge"}
 
 
@@ -143,22 +165,21 @@ def test_under_the_manual_policy_even_the_first_model_waits(full: Desk) -> None:
     assert champion(full) == "demo.load-v2"
 
 
-def test_a_rollback_that_lands_during_a_training_wins(full: Desk) -> None:
-    full.done("train", families=["ridge"])
-    assert champion(full) == "demo.load-v2"
+def test_a_rollback_that_lands_during_a_training_wins(trained: Desk) -> None:
+    assert champion(trained) == "demo.load-v2"
 
     def meanwhile(items: Iterable[Any], _label: str, _total: int | None = None) -> Iterable[Any]:
-        roll_back(full, "demo.load-v1", "demo.load-v2")
+        roll_back(trained, "demo.load-v1", "demo.load-v2")
         return items
 
-    runner = Runner(full.settings, full.markets, full.warehouse, clock=lambda: full.now, progress=meanwhile)
-    row = runner.run(full.jobs["train"], by="test", families=["ridge"], force=True)
+    runner = Runner(trained.settings, trained.markets, trained.warehouse, clock=lambda: trained.now, progress=meanwhile)
+    row = runner.run(trained.jobs["train"], by="test", families=["ridge"], force=True)
     assert row["state"] == "succeeded"
     assert "demo.load-v3 (ridge" in row["log"]
     assert "not promoted: the champion changed meanwhile" in row["log"]
-    assert champion(full) == "demo.load-v1"
-    assert newest_decision(full).outcome == "refused"
-    assert newest_decision(full).reason.startswith("the champion became demo.load-v1 meanwhile; sound")
+    assert champion(trained) == "demo.load-v1"
+    assert newest_decision(trained).outcome == "refused"
+    assert newest_decision(trained).reason.startswith("the champion became demo.load-v1 meanwhile; sound")
 
 
 def test_a_promotion_is_dated_when_it_was_decided_not_when_training_began(full: Desk) -> None:
@@ -168,26 +189,24 @@ def test_a_promotion_is_dated_when_it_was_decided_not_when_training_began(full: 
     assert row["started_at"] < newest_decision(full).decided_at < row["ended_at"]
 
 
-def test_after_a_rollback_the_same_again_has_to_win_until_there_are_new_data(full: Desk) -> None:
-    full.done("train", families=["ridge"])
-    roll_back(full, "demo.load-v1", "demo.load-v2")
-    full.done("train", families=["ridge"], force=True)
-    assert "(demo.load-v2 was rolled back and this is the same again)" in newest_decision(full).reason
-    if champion(full) == "demo.load-v3":
-        roll_back(full, "demo.load-v1", "demo.load-v3")
-    full.now += timedelta(days=1)
-    full.done("ingest")
-    full.done("actuals")
-    full.done("train", families=["ridge"])
-    assert "was rolled back and this is the same again" in newest_decision(full).reason
+def test_after_a_rollback_the_same_again_has_to_win_until_there_are_new_data(trained: Desk) -> None:
+    roll_back(trained, "demo.load-v1", "demo.load-v2")
+    trained.done("train", families=["ridge"], force=True)
+    assert "(demo.load-v2 was rolled back and this is the same again)" in newest_decision(trained).reason
+    if champion(trained) == "demo.load-v3":
+        roll_back(trained, "demo.load-v1", "demo.load-v3")
+    trained.now += timedelta(days=1)
+    trained.done("ingest")
+    trained.done("actuals")
+    trained.done("train", families=["ridge"])
+    assert "was rolled back and this is the same again" in newest_decision(trained).reason
 
 
-def test_after_a_rollback_a_week_of_new_data_is_a_new_start(full: Desk) -> None:
-    full.done("train", families=["ridge"])
-    roll_back(full, "demo.load-v1", "demo.load-v2")
-    full.now += timedelta(days=8)
-    full.done("ingest")
-    full.done("actuals")
-    full.done("train", families=["ridge"])
-    assert newest_decision(full).outcome == "promoted"
-    assert newest_decision(full).reason.startswith("sound and not clearly worse")
+def test_after_a_rollback_a_week_of_new_data_is_a_new_start(trained: Desk) -> None:
+    roll_back(trained, "demo.load-v1", "demo.load-v2")
+    trained.now += timedelta(days=8)
+    trained.done("ingest")
+    trained.done("actuals")
+    trained.done("train", families=["ridge"])
+    assert newest_decision(trained).outcome == "promoted"
+    assert newest_decision(trained).reason.startswith("sound and not clearly worse")

@@ -149,7 +149,7 @@ def test_up_keeps_both_alive_and_leaves_none_behind(full: Desk, environment: Env
     with subprocess.Popen(command, env=environment(), start_new_session=True) as up:
         try:
             wait_for(lambda: healthy(port) and full.warehouse.scheduler_alive(), seconds=60)
-            scheduler, dashboard = sorted(children_of(up.pid), key=lambda pid: "streamlit" in command_of(pid))
+            scheduler, dashboard = sorted(children_of(up.pid), key=lambda pid: "dashboard.server" in command_of(pid))
             os.kill(scheduler, signal.SIGKILL)
             wait_for(lambda: not full.warehouse.scheduler_alive(), seconds=10)
             wait_for(full.warehouse.scheduler_alive, seconds=30)

@@ -1,78 +1,61 @@
-"""Frame -> figures of bands: coverage by horizon and hour, and where in the distribution actuals fell. Pure."""
+"""Frame -> figures of bands: whether quantiles hold what they promise, where actuals fell, and how wide bands are."""
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from dashboard import formats
 from dashboard.figures.charts import dress
 from dashboard.figures.palette import Palette
 from dashboard.formats import percent
 
 
-def coverage(rows: pd.DataFrame, *, palette: Palette, height: int = 300) -> go.Figure:
-    """Share of actuals inside the 80 and the 90 % band by horizon; rows as from query `page_calibration`."""
-    figure = go.Figure()
-    x = [f"T+{h:.0f}" for h in rows["horizon"]]
-    looks = (("inside80", "80 % band", palette.forecast, 0.8), ("inside90", "90 % band", palette.other, 0.9))
-    for name, label, colour, right in looks:
-        figure.add_bar(
-            x=x,
-            y=rows[name],
-            name=label,
-            marker_color=colour,
-            text=[percent(share) for share in rows[name]],
-            textposition="inside",
-            insidetextanchor="middle",
-            textangle=-90,
-            constraintext="none",
-            textfont={"color": palette.paper, "size": 11},
-            hovertemplate="%{y:.1%}<extra>%{fullData.name}</extra>",
-        )
-        _promise(figure, right, palette)
-    dress(figure, palette, height=height)
-    figure.update_layout(bargap=0.25, bargroupgap=0.06)
-    figure.update_yaxes(range=[0, 1.04], tickformat=".0%", tickvals=[0, 0.2, 0.4, 0.6, 0.8, 0.9, 1])
-    return figure
-
-
-def coverage_by_hour(rows: pd.DataFrame, *, palette: Palette, height: int = 300) -> go.Figure:
-    """Share of actuals inside the 80 % band by local hour; rows as from query `page_calibration`."""
+def reliability(rows: pd.DataFrame, *, palette: Palette, height: int = 300) -> go.Figure:
+    """Promised against observed share of actuals below each quantile; rows as from calibrating.reliability."""
     figure = go.Figure()
     figure.add_scatter(
-        x=rows["hour"],
-        y=rows["inside80"],
-        customdata=rows["n"],
-        mode="lines+markers",
-        name="80 % band",
-        line={"color": palette.forecast, "width": 2.5},
-        hovertemplate="%{x}:00 %{y:.1%} (n = %{customdata:,})<extra></extra>",
-    )
-    _promise(figure, 0.8, palette)
+        x=[0, 1], y=[0, 1], mode="lines", name="Right", hoverinfo="skip",
+        line={"color": palette.previous, "dash": "dash", "width": 2},
+    )  # fmt: skip
+    figure.add_scatter(
+        x=rows["level"], y=rows["observed"], mode="lines+markers", name="Observed",
+        line={"color": palette.forecast, "width": 2}, marker={"size": 9},
+        error_y={"type": "data", "array": rows["sure"], "color": palette.muted, "thickness": 1.5, "width": 5},
+        customdata=np.column_stack(
+            [
+                [f"P{100 * level:02.0f}" for level in rows["level"]],
+                [f"{100 * share:.1f} %" for share in rows["observed"]],
+                [f"{100 * one:.1f}" for one in rows["sure"]],
+                [formats.number(n) for n in rows["n"]],
+            ]
+        ),
+        hovertemplate="%{customdata[1]} ± %{customdata[2]} of actuals at or below %{customdata[0]} "
+        "(n = %{customdata[3]})<extra></extra>",
+    )  # fmt: skip
     dress(figure, palette, height=height)
-    figure.update_layout(showlegend=False, margin_t=16)
-    every = range(0, 24, 3)
-    figure.update_xaxes(tickvals=list(every), ticktext=[f"{hour:02d}" for hour in every], range=[-0.6, 23.6])
-    figure.update_xaxes(zeroline=False)
-    figure.update_yaxes(range=[min(0.5, rows["inside80"].min() - 0.05), 1.02], tickformat=".0%")
+    ticks = {"tickvals": [0.05, 0.25, 0.5, 0.75, 0.95], "tickformat": ".0%", "range": [-0.02, 1.02], "zeroline": False}
+    figure.update_xaxes(**ticks, title={"text": "promised", "standoff": 4})
+    figure.update_yaxes(**ticks, title={"text": "observed", "standoff": 4})
     return figure
 
 
-def pit(tenths: pd.DataFrame, *, palette: Palette, height: int = 262) -> go.Figure:
-    """Share of actuals in each tenth of the forecast distribution; rows as from query `page_pit`."""
-    shares = tenths.set_index("tenth")["share"].reindex(range(10), fill_value=0)
+def pit(tenths: pd.DataFrame, *, palette: Palette, height: int = 300) -> go.Figure:
+    """Share of actuals in each tenth of the forecast distribution; tenths as from calibrating.pit."""
     figure = go.Figure()
+    middle = [10 * tenth + 5 for tenth in tenths["tenth"]]
     figure.add_bar(
-        x=[10 * tenth + 5 for tenth in shares.index],
-        width=9,
-        y=shares,
-        marker_color=palette.forecast,
-        text=[percent(share) for share in shares],
-        textposition="inside",
-        insidetextanchor="middle",
-        textangle=0,
-        textfont={"color": palette.paper},
-        hovertemplate="%{y:.1%}<extra></extra>",
-    )
-    _promise(figure, 0.1, palette)
+        x=middle, width=9, y=tenths["share"], marker_color=palette.forecast, name="Actuals",
+        text=[percent(share) for share in tenths["share"]], textposition="inside", insidetextanchor="start",
+        textangle=0, constraintext="none", textfont={"color": palette.paper, "size": 10},
+        customdata=[formats.number(n) for n in tenths["n"]],
+        hovertemplate="%{y:.1%} (n = %{customdata})<extra></extra>",
+    )  # fmt: skip
+    for place, row in zip(middle, tenths.itertuples(), strict=True):
+        figure.add_shape(
+            type="rect", x0=place - 5, x1=place + 5, y0=row.low, y1=row.high, line_width=0,
+            fillcolor=palette.previous, opacity=0.28,
+        )  # fmt: skip
+    figure.add_hline(y=0.1, line={"color": palette.previous, "dash": "dash", "width": 2})
     dress(figure, palette, height=height)
     figure.update_layout(showlegend=False, margin_t=22)
     figure.update_xaxes(range=[-1, 101], zeroline=False)
@@ -81,5 +64,41 @@ def pit(tenths: pd.DataFrame, *, palette: Palette, height: int = 262) -> go.Figu
     return figure
 
 
-def _promise(figure: go.Figure, share: float, palette: Palette) -> None:
-    figure.add_hline(y=share, line={"color": palette.previous, "dash": "dash", "width": 2})
+def width_by_horizon(rows: pd.DataFrame, *, palette: Palette, height: int = 300) -> go.Figure:
+    """Mean width of the 80 % band as bars and its Winkler score as points; rows as from calibrating.by_horizon."""
+    figure = go.Figure()
+    x = [f"T+{one}" for one in rows["horizon"]]
+    counts = [formats.number(n) for n in rows["n"]]
+    figure.add_bar(
+        x=x, y=rows["width"], name="Width", marker_color=palette.forecast, width=0.55, customdata=counts,
+        hovertemplate="%{y:,.1f} (n = %{customdata})<extra>Width</extra>",
+    )  # fmt: skip
+    figure.add_scatter(
+        x=x, y=rows["winkler"], name="Winkler score", mode="markers", customdata=counts,
+        marker={"color": palette.other, "symbol": "diamond", "size": 10},
+        error_y={"type": "data", "array": rows["winkler_se"], "color": palette.muted, "thickness": 1.5, "width": 5},
+        hovertemplate="%{y:,.1f} (n = %{customdata})<extra>Winkler score</extra>",
+    )  # fmt: skip
+    dress(figure, palette, height=height)
+    figure.update_yaxes(rangemode="tozero")
+    return figure
+
+
+def width_by_hour(rows: pd.DataFrame, *, palette: Palette, height: int = 300) -> go.Figure:
+    """Mean width of the 80 % band by local hour; rows as from calibrating.by_hour."""
+    figure = go.Figure()
+    figure.add_scatter(
+        x=rows["hour"], y=rows["width"], mode="lines+markers", name="Width",
+        line={"color": palette.forecast, "width": 2.5},
+        customdata=np.column_stack(
+            [[formats.number(n) for n in rows["n"]], [percent(share) for share in rows["inside80"]]]
+        ),
+        hovertemplate="%{x:02d}:00 %{y:,.1f}, %{customdata[1]} inside (n = %{customdata[0]})<extra></extra>",
+    )  # fmt: skip
+    dress(figure, palette, height=height)
+    figure.update_layout(showlegend=False, margin_t=16)
+    every = range(0, 24, 3)
+    figure.update_xaxes(tickvals=list(every), ticktext=[f"{hour:02d}" for hour in every], range=[-0.6, 23.6])
+    figure.update_xaxes(zeroline=False)
+    figure.update_yaxes(rangemode="tozero")
+    return figure

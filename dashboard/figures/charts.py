@@ -44,49 +44,6 @@ def mae_by_horizon(rows: pd.DataFrame, *, palette: Palette, height: int = 300) -
     return figure
 
 
-def bias_by_horizon(rows: pd.DataFrame, *, palette: Palette, height: int = 300) -> go.Figure:
-    """One group of bars a horizon, one bar an issuer; above zero means forecast too high."""
-    figure = go.Figure()
-    colours = {"sextant": palette.forecast, "naive": palette.naive, "operator": palette.operator}
-    shapes = {"sextant": "", "naive": "/", "operator": "."}
-    for issuer, part in _issuers(rows):
-        figure.add_bar(
-            x=[f"T+{h}" for h in part["horizon"]],
-            y=part["bias"],
-            name=ISSUERS[issuer],
-            marker={"color": colours[issuer], "pattern": {"shape": shapes[issuer], "size": 5}},
-            hovertemplate="%{y:+,.0f}<extra>%{fullData.name}</extra>",
-        )
-    dress(figure, palette, height=height)
-    figure.update_yaxes(zeroline=True, zerolinecolor=palette.muted)
-    return figure
-
-
-def mae_by_day(days: pd.DataFrame, *, palette: Palette, height: int = 300) -> go.Figure:
-    """One line an issuer; days as from query `page_accuracy_by_day`."""
-    figure = go.Figure()
-    for issuer, part in _issuers(days):
-        style = (
-            {"line": {"color": palette.forecast, "width": 2.5}, "marker": {"size": 6}}
-            if issuer == "sextant"
-            else _comparator(issuer, palette)
-        )
-        figure.add_scatter(
-            x=pd.to_datetime(part["day"]),
-            y=part["mae"],
-            name=ISSUERS[issuer],
-            mode="lines+markers",
-            customdata=part["n"],
-            hovertemplate="%{y:,.0f} (n = %{customdata:,})<extra>%{fullData.name}</extra>",
-            **style,
-        )
-    dress(figure, palette, height=height)
-    figure.update_layout(hovermode="x unified")
-    figure.update_yaxes(rangemode="tozero")
-    figure.update_xaxes(tickformat="%d %b")
-    return figure
-
-
 def families(rows: pd.DataFrame, *, palette: Palette, best: str, height: int = 320) -> go.Figure:
     """MAE along column `name`, one line a family; `best` is drawn bold."""
     figure = go.Figure()

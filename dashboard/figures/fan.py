@@ -17,7 +17,7 @@ from dashboard.formats import BAND, MINUS
 def draw(hours: pd.DataFrame, *, palette: Palette, zone: str, now: datetime, unit: str) -> go.Figure:
     """Hours as from query `page_fan`; times are drawn at the offset that `zone` has at `now`."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.78, 0.22], vertical_spacing=0.09)
-    x = _wall(hours["valid_at"], zone, now)
+    x = wall_at(hours["valid_at"], zone, now)
     _hindcast(figure, x, hours, palette)
     _issue(figure, x, hours, palette)
     _errors(figure, x, hours, palette)
@@ -57,7 +57,15 @@ def draw(hours: pd.DataFrame, *, palette: Palette, zone: str, now: datetime, uni
 
 def _hindcast(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palette) -> None:
     past = hours["horizon"].isna() | (hours["horizon"] == 1)
-    _band(figure, x, hours["hindcast_p10"].where(past), hours["hindcast_p90"].where(past), palette.hindcast_band)
+    band(
+        figure,
+        x,
+        hours["hindcast_p10"].where(past),
+        hours["hindcast_p90"].where(past),
+        palette.hindcast_band,
+        row=1,
+        col=1,
+    )
     lines: tuple[tuple[str, str, dict[str, Any]], ...] = (
         ("hindcast", "T+1 hindcast", {"color": palette.forecast, "width": 1.5, "dash": "dot"}),
         ("operator", "Operator", {"color": palette.operator, "width": 1.5, "dash": "dashdot"}),
@@ -72,7 +80,7 @@ def _hindcast(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Pal
 
 
 def _issue(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palette) -> None:
-    _band(figure, x, hours["p10"], hours["p90"], palette.band, name=BAND)
+    band(figure, x, hours["p10"], hours["p90"], palette.band, name=BAND, row=1, col=1)
     if hours["previous"].notna().any():
         line = {"color": palette.previous, "width": 1.8, "dash": "dash"}
         figure.add_scatter(
@@ -102,30 +110,25 @@ def _issue(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palett
     )
 
 
-def _band(figure: go.Figure, x: pd.Series, low: pd.Series, high: pd.Series, colour: str, name: str = "") -> None:
+def band(
+    figure: go.Figure, x: pd.Series, low: pd.Series, high: pd.Series, colour: str, name: str = "", **place: Any
+) -> None:
+    """Fill between `low` and `high`, one closed outline for each unbroken run, so that a gap stays a gap.
+
+    `place` says which subplot, as Plotly's `row` and `col`, or anything else of a trace.
+    """
     known = np.flatnonzero((low.notna() & high.notna()).to_numpy())
     if not len(known):
         return
-    # One closed outline for each unbroken run, so that a gap in the band stays a gap.
     outline_x: list[Any] = []
     outline_y: list[Any] = []
     for run in np.split(known, np.flatnonzero(np.diff(known) > 1) + 1):
         outline_x += [*x.iloc[run], *x.iloc[run[::-1]], None]
         outline_y += [*low.iloc[run], *high.iloc[run[::-1]], None]
     figure.add_scatter(
-        x=outline_x,
-        y=outline_y,
-        fill="toself",
-        fillcolor=colour,
-        mode="lines",
-        line={"width": 0},
-        name=name,
-        showlegend=bool(name),
-        hoverinfo="skip",
-        legendrank=1004,
-        row=1,
-        col=1,
-    )
+        x=outline_x, y=outline_y, fill="toself", fillcolor=colour, mode="lines", line={"width": 0}, name=name,
+        showlegend=bool(name), hoverinfo="skip", legendrank=1004, **place,
+    )  # fmt: skip
 
 
 def _errors(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palette) -> None:
@@ -144,7 +147,7 @@ def _errors(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palet
 
 
 def _now_line(figure: go.Figure, x: pd.Series, palette: Palette, *, zone: str, now: datetime) -> None:
-    at = _wall(pd.Series([pd.Timestamp(now)]), zone, now).iloc[0]
+    at = wall_at(pd.Series([pd.Timestamp(now)]), zone, now).iloc[0]
     if at > x.iloc[-1] + timedelta(hours=1):
         return
     end = x.iloc[-1] + timedelta(minutes=40)
@@ -164,7 +167,8 @@ def _now_line(figure: go.Figure, x: pd.Series, palette: Palette, *, zone: str, n
     )
 
 
-def _wall(times: pd.Series, zone: str, now: datetime) -> pd.Series:
+def wall_at(times: pd.Series, zone: str, now: datetime) -> pd.Series:
+    """Times at the one offset that `zone` has at `now`, so that a clock change never folds a line."""
     offset = pd.Timestamp(now).tz_convert(ZoneInfo(zone)).utcoffset() or timedelta()
     wall: pd.Series = times.dt.tz_convert("UTC").dt.tz_localize(None) + offset
     return wall

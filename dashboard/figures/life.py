@@ -65,8 +65,8 @@ def _changes(figure: go.Figure, bars: pd.DataFrame, kind: str, palette: Palette)
     )
 
 
-def two_forecasts(forecasts: pd.DataFrame, *, palette: Palette, zone: str, height: int = 240) -> go.Figure:
-    """Six hours of candidate and champion, the champion's with its band; rows as of pipeline.preview.Preview."""
+def two_forecasts(forecasts: pd.DataFrame, *, palette: Palette, zone: str, height: int = 260) -> go.Figure:
+    """Six hours of candidate and champion, each with its band where it has one; rows as of pipeline.preview.Preview."""
     figure = go.Figure()
     looks = {
         "champion": ({"color": palette.forecast, "width": 3}, "circle"),
@@ -77,10 +77,8 @@ def two_forecasts(forecasts: pd.DataFrame, *, palette: Palette, zone: str, heigh
         if part.empty:
             continue
         x = wall(part["valid_at"], zone)
-        if role == "champion" and part["p10"].notna().all():
-            edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
-            figure.add_scatter(x=x, y=part["p10"], showlegend=False, **edge)
-            figure.add_scatter(x=x, y=part["p90"], fill="tonexty", fillcolor=palette.band, name=f"Its {BAND}", **edge)
+        if part["p10"].notna().all():
+            _band(figure, part.assign(x=x), role, palette)
         figure.add_scatter(
             x=x,
             y=part["p50"],
@@ -94,3 +92,18 @@ def two_forecasts(forecasts: pd.DataFrame, *, palette: Palette, zone: str, heigh
     figure.update_layout(hovermode="x unified")
     figure.update_xaxes(tickformat="%H:%M")
     return figure
+
+
+def _band(figure: go.Figure, part: pd.DataFrame, role: str, palette: Palette) -> None:
+    """The champion's band is filled, the candidate's drawn by its edges: both can be told where they overlap."""
+    if role == "champion":
+        edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+        figure.add_scatter(x=part["x"], y=part["p10"], showlegend=False, **edge)
+        figure.add_scatter(
+            x=part["x"], y=part["p90"], fill="tonexty", fillcolor=palette.band, name=f"Its {BAND}", **edge
+        )
+        return
+    name = f"{BAND} of {short(part['version_id'].iloc[0])}"
+    edge = {"mode": "lines", "line": {"color": palette.previous, "width": 1.2, "dash": "dot"}, "hoverinfo": "skip"}
+    figure.add_scatter(x=part["x"], y=part["p10"], showlegend=False, **edge)
+    figure.add_scatter(x=part["x"], y=part["p90"], name=name, **edge)

@@ -1,17 +1,21 @@
-"""Frame -> figures of the operations: completeness by day, runs on a time line, what grows. Pure."""
+"""Frame -> figures of the operations: runs on a time line, what they take, what grows, what is revised. Pure."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.figures.charts import dress
 from dashboard.figures.palette import Palette
+from dashboard.figures.series import ticks
 from dashboard.formats import wall
 from pipeline.machine import Projection
 
 LANE_PX = 26
 AHEAD = timedelta(days=30)
+# A thinner bar where colour alone does not tell it from the others to every eye.
+WIDTHS = {"skipped": 4, "cancelled": 8}
 RUN_WORDS = {
     "succeeded": "went well",
     "skipped": "nothing to do",
@@ -19,63 +23,6 @@ RUN_WORDS = {
     "cancelled": "cancelled",
     "failed": "failed",
 }
-VERDICTS = {"gaps": "gaps", "flat": "stuck", "jumps": "jump", "range": "out of range"}
-
-
-def calendar(days: pd.DataFrame, *, names: dict[str, str], palette: Palette) -> go.Figure:
-    """One row a series, one cell a local day coloured by the share that is there; rows as of `page_quality_days`.
-
-    What else was found on a day is a mark in its cell. `names` gives the titles of the series in order.
-    """
-    shown = days[days["series"].isin(names)]
-    share = shown.pivot(index="series", columns="day", values="share").reindex(list(names))
-    figure = go.Figure(
-        go.Heatmap(
-            z=share.to_numpy(float) * 100,
-            x=pd.to_datetime(share.columns),
-            y=list(names.values()),
-            zmin=0,
-            zmax=100,
-            colorscale=[[0, palette.outside], [0.9, palette.hole], [0.999, palette.hole], [1, palette.whole]],
-            showscale=False,
-            xgap=2,
-            ygap=3,
-            hovertemplate="%{y}, %{x|%a %d %b}<br>%{z:.1f} % there<extra></extra>",
-        )
-    )
-    _flaws(figure, shown, names, palette)
-    dress(figure, palette, height=96 + 34 * len(names))
-    figure.update_yaxes(autorange="reversed", showgrid=False, tickformat=None, type="category", ticks="")
-    figure.update_xaxes(tickformat="%d %b", nticks=8, showline=False)
-    figure.update_layout(showlegend=True)
-    if len(figure.data) == 1:
-        figure.update_layout(height=64 + 34 * len(names), margin_t=12)
-    return figure
-
-
-def _flaws(figure: go.Figure, shown: pd.DataFrame, names: dict[str, str], palette: Palette) -> None:
-    for verdict, (symbol, colour) in _marks(palette).items():
-        part = shown[shown["verdict"] == verdict]
-        if len(part):
-            figure.add_scatter(
-                x=pd.to_datetime(part["day"]),
-                y=part["series"].map(names),
-                mode="markers",
-                name=VERDICTS[verdict],
-                marker={"symbol": symbol, "size": 9, "color": colour, "line": {"color": palette.paper, "width": 1.5}},
-                customdata=part[["present", "expected"]],
-                hovertemplate=f"%{{y}}, %{{x|%a %d %b}}<br>{VERDICTS[verdict]}, "
-                "%{customdata[0]:,} of %{customdata[1]:,} there<extra></extra>",
-            )
-
-
-def _marks(palette: Palette) -> dict[str, tuple[str, str]]:
-    return {
-        "gaps": ("circle-open", palette.text),
-        "flat": ("line-ew-open", palette.text),
-        "jumps": ("triangle-up", palette.text),
-        "range": ("diamond", palette.text),
-    }
 
 
 def timeline(runs: pd.DataFrame, *, palette: Palette, zone: str, since: datetime, until: datetime) -> go.Figure:
@@ -87,14 +34,14 @@ def timeline(runs: pd.DataFrame, *, palette: Palette, zone: str, since: datetime
     colours = {
         "succeeded": palette.forecast,
         "skipped": palette.bar,
-        "running": palette.other,
+        "running": palette.actual,
         "cancelled": palette.operator,
         "failed": palette.outside,
     }
     for state, words in RUN_WORDS.items():
         part = bars[bars["state"] == state]
         if len(part):
-            _bars(figure, part, words, colours[state])
+            _bars(figure, part, words, {"color": colours[state], "width": WIDTHS.get(state, 13)})
     failed = bars[bars["state"] == "failed"]
     if len(failed):
         figure.add_scatter(
@@ -115,7 +62,7 @@ def timeline(runs: pd.DataFrame, *, palette: Palette, zone: str, since: datetime
     return figure
 
 
-def _bars(figure: go.Figure, part: pd.DataFrame, words: str, colour: str) -> None:
+def _bars(figure: go.Figure, part: pd.DataFrame, words: str, line: dict[str, Any]) -> None:
     x, y, said = [], [], []
     for bar in part.itertuples():
         x += [bar.start, bar.end, None]
@@ -126,7 +73,7 @@ def _bars(figure: go.Figure, part: pd.DataFrame, words: str, colour: str) -> Non
         y=y,
         mode="lines",
         name=words,
-        line={"color": colour, "width": 13},
+        line=line,
         customdata=said,
         hovertemplate=f"%{{y}} at %{{customdata[1]}}: {words}, %{{customdata[0]}}<extra></extra>",
     )
@@ -190,4 +137,66 @@ def revisions(days: pd.DataFrame, *, palette: Palette, unit: str, height: int = 
     figure.update_layout(hovermode="x unified")
     figure.update_yaxes(rangemode="tozero")
     figure.update_xaxes(tickformat="%d %b")
+    return figure
+
+
+def durations(runs: pd.DataFrame, *, palette: Palette, zone: str, limit: float, height: int = 240) -> go.Figure:
+    """One point a run, beside the median and the 95th percentile of the 30 before it; rows as of `page_durations`.
+
+    A run that took more than `limit` times that median is marked.
+    """
+    figure = go.Figure()
+    x = wall(runs["started_at"], zone)
+    long = is_long(runs, limit)
+    for name, column, dash in (
+        ("95 % of the 30 before", "p95_s", "dot"),
+        ("median of the 30 before", "median_s", "solid"),
+    ):
+        line = {"color": palette.muted, "dash": dash, "width": 1.8, "shape": "hv"}
+        figure.add_scatter(x=x, y=runs[column], name=name, mode="lines", line=line, hoverinfo="skip")
+    marks = (
+        ("run", ~long, palette.forecast, "circle", 6),
+        (f"over {limit:g} x the median", long, palette.warning, "triangle-up", 12),
+    )
+    for name, which, colour, symbol, size in marks:
+        part = runs[which]
+        if len(part):
+            figure.add_scatter(
+                x=x[which],
+                y=part["took_s"],
+                name=name,
+                mode="markers",
+                marker={"color": colour, "symbol": symbol, "size": size},
+                customdata=part[["run_id"]],
+                hovertemplate="%{x|%a %d %b %H:%M}: %{y:,.1f} s<br>run %{customdata[0]}<extra></extra>",
+            )
+    dress(figure, palette, height=height)
+    figure.update_yaxes(rangemode="tozero", tickformat=",.4~g")
+    figure.update_xaxes(nticks=6, tickangle=0, tickformat=ticks(x.iloc[-1] - x.iloc[0]))
+    return figure
+
+
+def is_long(runs: pd.DataFrame, limit: float, least: int = 3) -> pd.Series:
+    """Which runs took more than `limit` times the median of those before them, where `least` of these are known."""
+    found: pd.Series = (runs["took_s"] > limit * runs["median_s"]) & (runs["n"] >= least)
+    return found
+
+
+def revision_ages(rows: pd.DataFrame, *, palette: Palette, unit: str, height: int = 220) -> go.Figure:
+    """Bars of how far hours had moved at each age, with how many are so old; columns words, mean_change, n, n_moved."""
+    figure = go.Figure()
+    figure.add_bar(
+        x=rows["words"],
+        y=rows["mean_change"],
+        marker_color=palette.forecast,
+        width=0.5,
+        text=[f"n = {n:,}" for n in rows["n"]],
+        textposition="outside",
+        customdata=rows[["n_moved", "n"]],
+        hovertemplate=f"%{{y:,.2f}} {unit}<br>%{{customdata[0]:,}} of %{{customdata[1]:,}} hours moved<extra></extra>",
+        cliponaxis=False,
+    )
+    dress(figure, palette, height=height)
+    figure.update_layout(margin_t=24)
+    figure.update_yaxes(rangemode="tozero", tickformat=",.3~g")
     return figure

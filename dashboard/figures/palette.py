@@ -39,7 +39,7 @@ LIGHT = Palette(
     previous="#C05F00",
     operator="#6B4FBB",
     naive="#C05F00",
-    bar="#9AA7B5",
+    bar="#7D8A99",
     outside="#D9730D",
     warning="#B04A00",
     other="#0E7C66",
@@ -67,6 +67,27 @@ DARK = Palette(
     whole="#1D3D5C",
     hole="#8A5A22",
 )
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a line is told from others without colour: Plotly's dash and marker symbol, width in px."""
+
+    dash: str
+    symbol: str
+    width: float
+
+
+# Colours that appear together and may look the same to a colour-blind reader must differ here (tests/test_colours.py).
+LOOKS = {
+    "forecast": Look("solid", "circle", 2.8),
+    "actual": Look("solid", "circle", 2.4),
+    "previous": Look("dash", "diamond", 2.0),
+    "naive": Look("dash", "diamond", 2.0),
+    "operator": Look("dashdot", "square", 2.0),
+    "other": Look("longdash", "triangle-up", 2.0),
+    "muted": Look("dot", "x", 1.8),
+}
 
 
 def of(theme: str | None) -> Palette:

@@ -1,52 +1,93 @@
-"""Alerts of the last weeks -> what fired and for how long, whether somebody was told, and declared maintenance."""
+"""Alerts of the last weeks -> what fired and for how long, and whether somebody was told."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import alarms, formats, ui
+from dashboard import alarms, exports, formats, ui
 from dashboard.alarms import SIGNS
-from dashboard.data import moment, word
-from dashboard.panels import confirming
-from dashboard.panels.confirming import Question
+from dashboard.data import moment, this_hour, word
 from dashboard.ui import Frame
 from pipeline import alerting
 
 SHOWN = 300
 STATES = {"sent": "● sent", "failed": "▲ failed", "sending": "◌ sending"}
+WINDOWS = {"14 days": timedelta(days=14), "90 days": timedelta(days=90), "1 year": timedelta(days=366)}
+STANDINGS = {"firing": "▲ firing", "acknowledged": "◐ acknowledged", "snoozed": "◌ snoozed", "resolved": "○ resolved"}
 ACTS = {"acknowledge": "acknowledged", "snooze": "snoozed", "wake": "woken"}
 
 
-def history(frame: Frame, *, since: datetime) -> None:
-    """Every alert since `since`, filtered by kind and severity, with how long it lasted."""
-    st.subheader("History, 14 days", anchor=False)
+def history(frame: Frame) -> None:
+    """Every alert of the chosen time, filtered by kind, severity, state and subject, with how long it lasted."""
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.header("History", anchor=False, width="content")
+        chosen = st.segmented_control(
+            "History of", list(WINDOWS), default="14 days", required=True, key="past", bind="query-params",
+            label_visibility="collapsed",
+        )  # fmt: skip
+    since = this_hour(frame.now) - WINDOWS[chosen or "14 days"]
     kinds = frame.ask("page_alert_rules", since=since)
     if kinds.empty:
         ui.empty("No alert yet", "What turns bad and when it is good again is kept here.", icon=":material/history:")
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        names = {"all": "All kinds"} | {name: alarms.title(name) for name in kinds["rule"]}
+    filters = _filters(kinds)
+    # To the minute: a snooze that is over makes an alert fire again.
+    now = frame.now.replace(second=0, microsecond=0)
+    rows = frame.ask("page_alert_history", since=since, now=now, n=SHOWN, **filters)
+    if rows.empty:
+        st.caption(f"No such alert in the last {chosen}.")
+        return
+    picked = ui.table(
+        pd.DataFrame([_past(frame, row) for row in rows.itertuples()]), _past_columns(frame),
+        colours=frame.palette, states=("severity", "state"), alt="Alerts, newest first", key="history",
+    )  # fmt: skip
+    _foot(rows)
+    if picked is not None and st.query_params.get("alert") != rows["alert_id"].iloc[picked]:
+        st.query_params["alert"] = rows["alert_id"].iloc[picked]
+        st.rerun()
+
+
+def _filters(kinds: pd.DataFrame) -> dict[str, str]:
+    # The address carries what is shown: a kind's name for people, looked up by its rule.
+    known = {rule.name: rule.title for rule in alerting.rules().values()}
+    names = {"all": "All kinds"} | known | {name: alarms.title(name) for name in kinds["rule"]}
+    standings = {"all": "All states"} | {name: words[2:].capitalize() for name, words in STANDINGS.items()}
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         rule = st.selectbox(
             "Kind", list(names), format_func=names.__getitem__, key="rule", bind="query-params", width=240,
             label_visibility="collapsed",
+        )  # fmt: skip
+        standing = st.selectbox(
+            "State", list(standings), format_func=standings.__getitem__, key="standing", bind="query-params", width=170,
+            label_visibility="collapsed",
+        )  # fmt: skip
+        subject = st.text_input(
+            "Subject", key="subject", bind="query-params", width=200, label_visibility="collapsed", max_chars=100,
+            placeholder="Any subject", icon=":material/search:",
         )  # fmt: skip
         severity = st.segmented_control(
             "Severity", ["all", *SIGNS], format_func=str.capitalize, default="all", required=True, key="severity",
             bind="query-params", label_visibility="collapsed",
         )  # fmt: skip
-    rows = frame.ask("page_alert_history", since=since, rule=rule or "all", severity=severity or "all", n=SHOWN)
-    if rows.empty:
-        st.caption("No alert of this kind in the last 14 days.")
-        return
-    ui.table(
-        pd.DataFrame([_past(frame, row) for row in rows.itertuples()]),
-        _past_columns(frame), colours=frame.palette, states=("severity", "state"), alt="Alerts, newest first",
-    )  # fmt: skip
-    over = rows["lasted_s"].dropna()
-    median = f", half of those that are over lasted under {formats.span(over.median())}" if len(over) else ""
-    st.caption(f"{formats.count(len(rows), 'alert')}{median}.")
+    found = {"rule": rule or "all", "standing": standing or "all", "severity": severity or "all"}
+    return found | {"subject": (subject or "").strip()}
+
+
+def _foot(rows: pd.DataFrame) -> None:
+    total, over = int(rows["total"].iloc[0]), rows["lasted_s"].dropna()
+    count = formats.count(total, "alert")
+    shown = f"The newest {len(rows):,} of {count}" if total > len(rows) else count
+    median = (
+        f", half of the {len(over):,} that are over lasted under {formats.span(over.median())}" if len(over) else ""
+    )
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.caption(f"{shown}{median}. Select a row for all of it.", width="stretch")
+        st.download_button(
+            "CSV", lambda: exports.csv(rows.drop(columns="total")), "alerts.csv", "text/csv", key="alerts_csv",
+            icon=":material/download:", on_click="ignore", help="The alerts listed here",
+        )  # fmt: skip
 
 
 def _past(frame: Frame, row: Any) -> dict[str, Any]:
@@ -55,7 +96,7 @@ def _past(frame: Frame, row: Any) -> dict[str, Any]:
     act = ACTS.get(row.act, "") if word(row.act) else ""
     return {
         "severity": SIGNS[row.severity],
-        "state": "◐ open" if is_open else "○ resolved",
+        "state": STANDINGS[row.standing],
         "title": alarms.title(row.rule),
         "subject": row.subject,
         "since": formats.stamp(row.since, frame.zone),
@@ -69,7 +110,7 @@ def _past(frame: Frame, row: Any) -> dict[str, Any]:
 def _past_columns(frame: Frame) -> dict[str, Any]:
     return {
         "severity": st.column_config.TextColumn("Severity", width=96),
-        "state": st.column_config.TextColumn("State", width=96),
+        "state": st.column_config.TextColumn("State", width=136),
         "title": st.column_config.TextColumn("Alert"),
         "subject": st.column_config.TextColumn("Subject", width=150),
         "since": st.column_config.TextColumn(f"Since, {frame.clock}"),
@@ -127,45 +168,3 @@ def _channel(frame: Frame, row: Any) -> str:
     )
     last = f", the last {formats.age(row.sent_at, frame.now)}" if moment(row.sent_at) else ""
     return f"**{formats.plain(row.channel)}**: {formats.count(row.n_sent, 'message')} sent{last}{failed}{newest}"
-
-
-def maintenance(frame: Frame, *, since: datetime) -> None:
-    """Declared windows, and the button that declares one."""
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.subheader("Maintenance", anchor=False, width="content")
-        question = Question(
-            "declare_maintenance", "Declare maintenance", "No alert of the kind and subject fires within the window.",
-            "Declare", ":material/construction:", {"rules": list(alerting.rules())},
-        )  # fmt: skip
-        confirming.button(frame, question, key="declare", label="Declare maintenance")
-    rows = frame.ask("page_maintenance", since=since)
-    if rows.empty:
-        st.caption(
-            "No maintenance is declared. Within a window nothing fires; what is still bad when it ends fires then."
-        )
-        return
-    table = pd.DataFrame(
-        {
-            "state": [_phase(row, frame.now) for row in rows.itertuples()],
-            "rule": ["all kinds" if name == "*" else alarms.title(name) for name in rows["rule"]],
-            "subject": ["all" if name == "*" else name for name in rows["subject"]],
-            "first": [formats.stamp(at, frame.zone) for at in rows["first_at"]],
-            "last": [formats.stamp(at, frame.zone) for at in rows["last_at"]],
-            "actor": rows["actor"],
-            "reason": rows["reason"],
-        }
-    )
-    columns = {
-        "state": st.column_config.TextColumn("", width=96),
-        "rule": st.column_config.TextColumn("Alerts"),
-        "subject": st.column_config.TextColumn("Subject"),
-        "first": st.column_config.TextColumn(f"From, {frame.clock}"),
-        "last": st.column_config.TextColumn(f"To, {frame.clock}"),
-        "actor": st.column_config.TextColumn("Declared by"),
-        "reason": st.column_config.TextColumn("Why", width="large"),
-    }
-    ui.table(table, columns, colours=frame.palette, states=("state",), rows=6, alt="Maintenance windows")
-
-
-def _phase(row: Any, now: datetime) -> str:
-    return "○ over" if row.last_at <= now else "◐ now" if row.first_at <= now else "◌ planned"

@@ -1,75 +1,114 @@
-"""Scored bands -> the part of the accuracy page on whether they hold what they promise, and how wide they are."""
+"""Scored bands -> the part of the Accuracy page on whether they hold what they promise, and how wide they are."""
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import formats, ui
-from dashboard.figures import bands as band_charts
+from dashboard import calibrating, formats, measuring, ui
+from dashboard.figures import bands as charts
 from dashboard.formats import BAND
-from dashboard.ui import Frame
+from dashboard.panels.chosen import Chosen
 
 LEAST = 100
 
 
-def show(frame: Frame, scored: dict[str, object]) -> None:
-    """Draw it for the forecasts named by `scored`, the parameters of page_accuracy."""
-    rows = frame.ask("page_calibration", zone=frame.target.zone, **scored)
+def show(chosen: Chosen) -> None:
+    """Reliability and places, sharpness and figures of the issued bands."""
+    frame = chosen.frame
+    banded = calibrating.banded(chosen.rows)
+    rows = measuring.of_horizon(banded, chosen.horizon)
     if rows.empty:
         with ui.panel("Are the bands right?"):
             ui.empty("No bands were scored", "Fallbacks without a trained model have none.", icon=":material/target:")
         return
-    by_horizon, by_hour = rows[rows["horizon"].notna()], rows[rows["horizon"].isna()]
     left, right = st.columns(2, gap="medium")
-    with left, ui.panel("Actuals inside the bands", "Of well-calibrated bands one holds 80 % of actuals, one 90 %"):
-        figure = band_charts.coverage(by_horizon, palette=frame.palette)
-        ui.draw(figure, key="coverage", alt="Share of actuals inside the 80 and the 90 % band by horizon")
-    with right, ui.panel(f"Inside {BAND} by hour of day", f"Local hours of {formats.city(frame.target.zone)}"):
-        figure = band_charts.coverage_by_hour(by_hour, palette=frame.palette)
-        ui.draw(figure, key="coverage_hour", alt="Share of actuals inside the 80 % band by hour of day")
-    left, right = st.columns(2, gap="medium")
+    with left, ui.panel("Are the quantiles right?", "Share of actuals at or below each; on the dashed line is right"):
+        _reliability(chosen, rows)
     with (
-        left,
+        right,
         ui.panel("Where actuals fell", "Tenths of the forecast distribution; a tenth of actuals in each is right"),
     ):
-        _pit(frame, scored)
-    with right, ui.panel("Figures of the bands"):
-        _table(frame, by_horizon)
+        _pit(chosen, rows)
+    left, right = st.columns(2, gap="medium")
+    with left, ui.panel(f"Width of {BAND} and Winkler score, {frame.unit}", "The lower the better, if coverage holds"):
+        held = chosen.made("held", lambda: calibrating.by_horizon(banded))
+        figure = frame.figure("width", lambda: charts.width_by_horizon(held, palette=frame.palette), *chosen.key)
+        ui.draw(figure, key="width", alt="Mean width of the 80 % band and its Winkler score by horizon")
+    with right, ui.panel(f"Width of {BAND} by hour of day, {frame.unit}, {chosen.about}"):
+        hours = chosen.made("held_hours", lambda: calibrating.by_hour(rows, frame.target))
+        figure = frame.figure("width_hour", lambda: charts.width_by_hour(hours, palette=frame.palette), *chosen.key)
+        ui.draw(figure, key="width_hour", alt="Mean width of the 80 % band by local hour of day")
+        st.caption(f"Local hours of {formats.city(frame.target.zone)}, {chosen.span}, n = {formats.number(len(rows))}.")
+    with ui.panel("Figures of the bands"):
+        _table(chosen, held)
 
 
-def _pit(frame: Frame, scored: dict[str, object]) -> None:
-    tenths = frame.ask("page_pit", **scored)
-    if tenths.empty:
-        ui.empty("No places were stored", "They are stored with every score from this release on.")
-        return
-    ui.draw(
-        band_charts.pit(tenths, palette=frame.palette),
-        key="pit",
-        alt="Share of actuals in each tenth of the forecast distribution",
+def _reliability(chosen: Chosen, rows: pd.DataFrame) -> None:
+    points = chosen.made("reliability", lambda: calibrating.reliability(rows))
+    figure = chosen.frame.figure(
+        "reliability", lambda: charts.reliability(points, palette=chosen.frame.palette), *chosen.key
     )
-    st.caption("A hump in the middle: bands too wide. High ends: too narrow. A slope: forecasts too high or too low.")
+    ui.draw(
+        figure, key="reliability", alt="Share of actuals at or below P05, P10, P50, P90 and P95 against the promise"
+    )
+    pairs = zip(calibrating.LEVELS, points["observed"], strict=True)
+    said = ", ".join(f"P{100 * level:02.0f} {100 * share:.1f} %" for level, share in pairs)
+    st.caption(
+        f"{said}; n = {formats.number(len(rows))}, {chosen.about}. Bars hold 95 % and allow for alike neighbours."
+    )
 
 
-def _table(frame: Frame, rows: pd.DataFrame) -> None:
-    number = f"%,.{frame.digits}f"
+def _pit(chosen: Chosen, rows: pd.DataFrame) -> None:
+    tenths = chosen.made("pit", lambda: calibrating.pit(rows))
+    figure = chosen.frame.figure("pit", lambda: charts.pit(tenths, palette=chosen.frame.palette), *chosen.key)
+    ui.draw(figure, key="pit", alt="Share of actuals in each tenth of the forecast distribution")
+    st.caption(
+        "A hump in the middle: bands too wide. High ends: too narrow. A slope: forecasts too high or too low. Shaded: "
+        f"what right ones give in 95 of 100 cases; n = {formats.number(len(rows))}, {chosen.about}."
+    )
+
+
+def _table(chosen: Chosen, rows: pd.DataFrame) -> None:
+    frame = chosen.frame
+
+    def shares(name: str) -> list[str]:
+        pairs = zip(rows[name], rows[f"{name}_se"], strict=True)
+        return [
+            formats.percent(one) + ("" if pd.isna(se) else f" ± {formats.number(100 * se, 1)}") for one, se in pairs
+        ]
+
+    def sizes(name: str) -> list[str]:
+        pairs = zip(rows[name], rows[f"{name}_se"], strict=True)
+        digits = frame.digits
+        return [
+            formats.number(one, digits) + ("" if pd.isna(se) else f" ± {formats.number(se, digits)}")
+            for one, se in pairs
+        ]
+
+    text = st.column_config.TextColumn
     table = rows.assign(
-        horizon=[f"T+{h:.0f}" for h in rows["horizon"]],
-        inside80=[formats.percent(share) for share in rows["inside80"]],
-        inside90=[formats.percent(share) for share in rows["inside90"]],
+        name=[f"T+{one}" for one in rows["horizon"]],
+        in80=shares("inside80"),
+        in90=shares("inside90"),
+        width_said=sizes("width"),
+        winkler_said=sizes("winkler"),
     )
     columns = {
-        "horizon": st.column_config.TextColumn("Horizon", pinned=True),
+        "name": text("Horizon", pinned=True),
         "n": st.column_config.NumberColumn("n", format="%,d"),
-        "inside80": st.column_config.TextColumn("In 80 % band", alignment="right"),
-        "inside90": st.column_config.TextColumn("In 90 % band", alignment="right"),
-        "width": st.column_config.NumberColumn(
-            f"Width, {frame.unit}", format=number, help=f"Mean of {BAND}: the narrower, the sharper"
+        "in80": text("In 80 % band", alignment="right"),
+        "in90": text("In 90 % band", alignment="right"),
+        "width_said": text(
+            f"Width, {frame.unit}", alignment="right", help=f"Mean of {BAND}: the narrower, the sharper"
         ),
-        "winkler": st.column_config.NumberColumn(
+        "winkler_said": text(
             f"Winkler, {frame.unit}",
-            format=number,
+            alignment="right",
             help="Width of the 80 % band plus ten times what an actual lies outside it, on average: lower is better",
         ),
     }
     ui.table(table, columns, colours=frame.palette, alt="Coverage, width and Winkler score by horizon")
     few = " Fewer than 100 hours: these shares may still change a lot." if rows["n"].min() < LEAST else ""
-    st.caption(f"Sharp and right is the aim: a narrow band only counts if it holds its share.{few}")
+    st.caption(
+        f"Sharp and right is the aim: a narrow band only counts if it holds its share. ± is one standard error; "
+        f"{chosen.span}.{few}"
+    )

@@ -22,7 +22,7 @@ def show(frame: Frame) -> None:
     """Three trends with their projection, and each job's cost."""
     midnight = this_hour(frame.now).replace(hour=0)
     since = midnight - LOOK_BACK
-    st.subheader("Capacity, 90 days", anchor=False)
+    st.header("Capacity, 90 days", anchor=False)
     sizes, stored = frame.ask("page_capacity", since=since), frame.ask("page_stored", since=since)
     costs = frame.ask("page_daily_costs", since=since, until=midnight)
     if sizes.empty and costs.empty:

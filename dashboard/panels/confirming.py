@@ -97,11 +97,14 @@ def _go(frame: Frame) -> None:
         # A second click on a dialog that the first has closed.
         return
     question: Question = asked["question"]
-    # The user is asked for anew: a role may have been taken away since the page was drawn.
-    user = identity.current_user()
     reason = st.session_state.get("ask_reason", "")
-    answer = Answer(frame.desk, user, reason, frame.desk.clock(), frame.zone)
-    error = ui.attempt(lambda: DOES[question.action](answer, question.given))
+
+    def act() -> str:
+        # The user is asked for anew: a role or the session may have been taken away since the page was drawn.
+        answer = Answer(frame.desk, identity.current_user(), reason, frame.desk.clock(), frame.zone)
+        return DOES[question.action](answer, question.given)
+
+    error = ui.attempt(act)
     st.session_state["dialog"] = asked | {"error": error} if error else None
 
 
@@ -170,6 +173,11 @@ def _declare(answer: Answer, _given: Mapping[str, Any]) -> str:
     return "The maintenance window is declared."
 
 
+def _end(answer: Answer, given: Mapping[str, Any]) -> str:
+    actions.end_maintenance(answer.desk, **given, **answer.who)
+    return "The maintenance window is ended."
+
+
 def _ask_maintenance(frame: Frame) -> None:
     asked: Question = st.session_state["dialog"]["question"]
     st.selectbox(
@@ -197,4 +205,5 @@ DOES: dict[str, Callable[[Answer, Mapping[str, Any]], str]] = {
     "snooze": _snooze,
     "wake": _wake,
     "declare_maintenance": _declare,
+    "end_maintenance": _end,
 }

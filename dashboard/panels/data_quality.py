@@ -1,6 +1,6 @@
-"""Checked days -> how complete and sound each series is, by day, and how much actuals move after publication."""
+"""Checked days, actuals -> how sound each series is, and how much actuals move after their first publication."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,13 @@ from dashboard.figures import operations as ops_charts
 from dashboard.ui import Frame
 from pipeline.markets import Market, Series
 
-CALENDAR, MONTH = timedelta(days=42), timedelta(days=30)
+MONTH = timedelta(days=30)
+AGES = {
+    "1 hour": timedelta(hours=1),
+    "6 hours": timedelta(hours=6),
+    "1 day": timedelta(days=1),
+    "7 days": timedelta(days=7),
+}
 VERDICTS = {
     "ok": "● ok",
     "partial": "◐ so far ok",
@@ -24,7 +30,7 @@ VERDICTS = {
 
 
 def show(frame: Frame, market: Market) -> None:
-    """The table of today and the seven days before, and the calendar."""
+    """The table of today and the seven days before."""
     names = {series.id: series.title for series in market.series}
     with ui.panel("Quality, today and 7 days", "What the quality job found on the market's local days"):
         rows = frame.ask("page_quality")
@@ -37,17 +43,6 @@ def show(frame: Frame, market: Market) -> None:
             )
             return
         _table(frame, rows, market)
-    since = this_hour(frame.now).replace(hour=0) - CALENDAR
-    with ui.panel("Completeness by day, 6 weeks"):
-        days = frame.ask("page_quality_days", since=since, zone=market.zone)
-        ui.draw(
-            ops_charts.calendar(days, names=names, palette=frame.palette),
-            key="calendar", alt="Share of the values that are there, by series and day",
-        )  # fmt: skip
-        st.caption(
-            f"A cell is one day in {formats.city(market.zone)}; it is orange where values are missing, and a mark says "
-            "what was found. Hours within declared events count as neither there nor missing."
-        )
 
 
 def _table(frame: Frame, rows: pd.DataFrame, market: Market) -> None:
@@ -111,10 +106,15 @@ def revisions(frame: Frame) -> None:
     if not revised:
         st.caption(f"None of {hours:,} hours was revised after it was first complete.")
         return
-    ui.draw(
-        ops_charts.revisions(rows, palette=frame.palette, unit=frame.unit),
-        key="revisions", alt="Mean and largest change of revised hours by day",
-    )  # fmt: skip
+    left, right = st.columns(2, gap="medium")
+    with left, ui.panel():
+        st.markdown(f"**By day, {frame.unit}**")
+        ui.draw(
+            frame.figure("revised", lambda: ops_charts.revisions(rows, palette=frame.palette, unit=frame.unit), since),
+            key="revisions", alt="Mean and largest change of revised hours by day",
+        )  # fmt: skip
+    with right, ui.panel():
+        _by_age(frame, since)
     mean = (rows["mean_change"] * rows["revised"]).sum() / revised
     settled = (rows["settled_s"] * rows["revised"]).sum() / revised
     st.caption(
@@ -122,4 +122,27 @@ def revisions(frame: Frame) -> None:
         f"complete, by {formats.number(mean, 1)} {frame.unit} on average and at most "
         f"{formats.number(rows['largest'].max(), 1)} {frame.unit}; the last revision came "
         f"{formats.span(settled)} later. Each forecast is scored against the newest version."
+    )
+
+
+def _by_age(frame: Frame, since: datetime) -> None:
+    """How far all hours had moved from their first version when that was so old, revised or not."""
+    now = this_hour(frame.now)
+    rows = frame.ask(
+        "page_revision_ages", target=frame.target.id, since=since, now=now, ages=tuple(AGES.values())
+    ).assign(words=list(AGES))
+    old = rows[rows["n"] > 0]
+    st.markdown(f"**By age since first publication, mean over all hours, {frame.unit}**")
+    if old.empty:
+        st.caption("No hour is old enough yet to tell.")
+        return
+    ui.draw(
+        frame.figure("ages", lambda: ops_charts.revision_ages(old, palette=frame.palette, unit=frame.unit), since, now),
+        key="ages", alt="Mean absolute change of an hour by the time since its first publication",
+    )  # fmt: skip
+    last = old.iloc[-1]
+    st.caption(
+        f"After {last.words} an hour has moved by {formats.number(last.mean_change, 1)} {frame.unit} on average, "
+        f"{formats.count(last.n_moved, 'hour')} of {last.n:,} at all; signed "
+        f"{formats.signed(last.bias, 1)} {frame.unit}. A bar counts the hours that are old enough for it."
     )

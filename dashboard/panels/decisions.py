@@ -34,7 +34,7 @@ def panel(frame: Frame) -> None:
     rows = frame.ask("page_promotions", target=frame.target.id, n=SHOWN)
     if rows.empty:
         return
-    st.subheader("Decisions", anchor=False)
+    st.header("Decisions", anchor=False)
     table = rows.assign(
         decided_at=[formats.stamp(at, frame.zone) for at in rows["decided_at"]],
         outcome=rows["outcome"].map(OUTCOMES),

@@ -22,7 +22,7 @@ def show(frame: Frame, usual: dict[str, float]) -> None:
     rows = frame.ask("page_going")
     if rows.empty:
         return
-    st.subheader("Now", anchor=False)
+    st.header("Now", anchor=False)
     if (rows["state"] == "queued").any() and not frame.desk.warehouse.scheduler_alive():
         st.warning(
             "No scheduler is running, so nobody will start what is queued: run `python jobs.py schedule`.",

@@ -18,7 +18,9 @@ def timeline(frame: Frame) -> None:
     if reigns.empty:
         return
     with ui.panel("Which model was live when"):
-        figure = life_charts.timeline(reigns, palette=frame.palette, zone=frame.zone, now=frame.now)
+        figure = frame.figure(
+            "timeline", lambda: life_charts.timeline(reigns, palette=frame.palette, zone=frame.zone, now=frame.now)
+        )
         ui.draw(figure, key="timeline", alt="Bars of the times at which each version was the champion")
         st.caption(f"{formats.count(len(reigns), 'change')} of champion; blue is live now. Times are {frame.clock}.")
 

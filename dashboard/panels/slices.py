@@ -16,7 +16,7 @@ DAYS = ("working", "peak", "saturday", "sunday", "holiday", "bridge", "clock cha
 
 def show(frame: Frame) -> None:
     """A choice of slices, a chart of all families and the figures of one."""
-    st.subheader(f"Backtest in slices, MAE in {frame.unit}", anchor=False)
+    st.header(f"Backtest in slices, MAE in {frame.unit}", anchor=False)
     rows = frame.ask("page_slices", target=frame.target.id)
     if rows.empty:
         ui.empty(

@@ -42,7 +42,7 @@ FAILURES = {
 def jobs(frame: Frame, rows: pd.DataFrame) -> None:
     """The timetable: one row a job; `rows` as of `page_timetable`."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.subheader("Jobs", anchor=False, width="content")
+        st.header("Jobs", anchor=False, width="content")
         _run_now(frame, rows)
     if rows.empty:
         ui.empty("No job has run yet", "Run them all with `python jobs.py all`.", icon=":material/monitor_heart:")
@@ -131,7 +131,7 @@ def _leader(frame: Frame) -> None:
 def timeline(frame: Frame) -> None:
     """The last hours' runs as bars, one lane a job."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.subheader("Time line", anchor=False, width="content")
+        st.header("Time line", anchor=False, width="content")
         chosen = st.segmented_control(
             "Span", list(SPANS), default="24 hours", required=True, key="span", bind="query-params",
             label_visibility="collapsed",

@@ -39,8 +39,8 @@ def waiting(frame: Frame, champion: str | None) -> None:
 
 
 def table(frame: Frame, versions: pd.DataFrame) -> pd.Series | None:
-    """Draw the versions; returns the one that is selected."""
-    st.subheader("Versions", anchor=False)
+    """Draw the versions; returns the one that is selected, or that the address names (`?version=`)."""
+    st.header("Versions", anchor=False)
     if versions.empty:
         ui.empty(
             "No version was trained yet",
@@ -71,7 +71,11 @@ def table(frame: Frame, versions: pd.DataFrame) -> pd.Series | None:
         shown, _columns(frame), colours=frame.palette, states=("role",), alt="Model versions, newest first", rows=8,
         key="versions",
     )  # fmt: skip
-    return None if picked is None else versions.iloc[picked]
+    if picked is not None:
+        st.query_params["version"] = versions["version_id"].iloc[picked]
+        return versions.iloc[picked]
+    named = versions[versions["version_id"] == st.query_params.get("version")]
+    return None if named.empty else named.iloc[0]
 
 
 def buttons(frame: Frame, picked: pd.Series | None, champion: str | None) -> None:

@@ -1,91 +1,113 @@
-"""Scored forecasts -> how good they were, beside naive and operator on the same hours."""
-
-from datetime import timedelta
+"""Scored forecasts -> how good they were, beside naive and operator on the same hours, and where they were not."""
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, formats, ui
-from dashboard.data import this_hour
-from dashboard.figures import charts
-from dashboard.figures.charts import ISSUERS
+from dashboard import formats, measuring, ui
 from dashboard.formats import BAND
-from dashboard.panels import calibration, slices, uncertainty
-from dashboard.ui import Frame
+from dashboard.panels import by_slice, calibration, heat_map, slices, trend, worst_hours
+from dashboard.panels.chosen import Chosen, choose
 
-WINDOWS = {"7 days": timedelta(days=7), "30 days": timedelta(days=30), "90 days": timedelta(days=90)}
+ISSUERS = {"naive": "Naive", "operator": "Operator"}
+FEW = 100
 
 
 def page() -> None:
-    """Window, headline figures, four charts and the table behind them."""
+    """Window and horizon, headline figures, then one panel a question."""
     with ui.page("Accuracy", travels=True) as frame:
-        chosen = st.segmented_control(
-            "Window", list(WINDOWS), default="30 days", required=True, key="window", bind="query-params",
-            label_visibility="collapsed",
-        )  # fmt: skip
-        until = this_hour(frame.now) + timedelta(hours=1)
-        window = {"target": frame.target.id, "since": until - WINDOWS[chosen or "30 days"], "until": until}
-        scored = window | data.declared(frame.target)
+        chosen = choose(frame)
         with ui.panel():
-            scores = frame.ask("page_accuracy", **scored)
-            if scores.empty:
+            if chosen.rows.empty:
                 ui.empty(
                     "Nothing is scored in this window",
                     "A forecast is scored as soon as its hour is complete; run `python jobs.py run backfill`.",
                     icon=":material/target:",
                 )
-                slices.show(frame)
-                return
-            doubts = uncertainty.standard_errors(frame.ask("page_errors", **scored))
-            scores = scores.merge(doubts, on=["horizon", "issuer"], how="left")
-            _headline(frame, scores)
-            _basis(frame, scores, window)
-            _left_out(frame, scored)
-            _charts(frame, scores, scored)
-            calibration.show(frame, scored)
-            _table(frame, scores)
+                _left_out(chosen)
+            else:
+                _head(chosen)
+        if not chosen.rows.empty:
+            by_slice.show(chosen)
+            trend.show(chosen)
+            heat_map.show(chosen)
+            worst_hours.show(chosen)
+            with ui.panel():
+                calibration.show(chosen)
         with ui.panel():
             slices.show(frame)
 
 
-def _headline(frame: Frame, scores: pd.DataFrame) -> None:
-    own = scores[scores["issuer"] == "sextant"]
-    if own.empty:
+def _head(chosen: Chosen) -> None:
+    rows = by_slice.sliced(chosen, "Horizon")
+    if chosen.horizon is not None:
+        rows = rows[rows["slice"] == f"T+{chosen.horizon}"]
+    if rows.empty:
+        ui.empty("This horizon is not scored in the window", "Choose another one.", icon=":material/target:")
         return
-    ends = [own.iloc[0], own.iloc[-1]]
-    tiles = [
-        (
-            f"MAE T+{row.horizon}",
-            f"{formats.number(row.mae, frame.digits)} {frame.unit}",
-            f"± {formats.number(row.mae_se, frame.digits)} {frame.unit}",
-        )
-        for row in ends
-    ]
-    tiles += [
-        (f"Better than naive, T+{row.horizon}", formats.percent(row.skill), f"± {formats.percent(row.skill_se)}")
-        for row in ends
-    ]
-    tiles += [(f"In {BAND}, T+{row.horizon}", formats.percent(row.coverage), "80 % is right") for row in ends]
+    tiles = _ends(chosen, rows) if len(rows) > 1 else _one(chosen, rows.iloc[0])
     with st.grid(6, min_column_width=150):
         for label, value, more in tiles:
             with st.container(border=True, gap="xsmall"):
                 st.metric(label, value)
                 st.caption(more)
+    _basis(chosen, rows)
+    _left_out(chosen)
 
 
-def _basis(frame: Frame, scores: pd.DataFrame, window: dict[str, object]) -> None:
-    issues = frame.ask("page_issues", **window).iloc[0]
-    compared = ", ".join(name for key, name in ISSUERS.items() if key in set(scores["issuer"]))
-    own = scores[scores["issuer"] == "sextant"]
+def _ends(chosen: Chosen, rows: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """The shortest and the longest horizon."""
+    ends = [rows.iloc[0], rows.iloc[-1]]
+    found = [(f"MAE {row['slice']}", *_size(chosen, row, "mae")) for row in ends]
+    found += [(f"Better than naive, {row['slice']}", *_share(row, "skill")) for row in ends]
+    return found + [(f"In {BAND}, {row['slice']}", *_share(row, "coverage", " · 80 % is right")) for row in ends]
+
+
+def _one(chosen: Chosen, row: pd.Series) -> list[tuple[str, str, str]]:
+    """All measures of one horizon."""
+    name, relative = row["slice"], chosen.relative.name
+    doubt = _doubt(formats.number(row["relative_se"], 2), row["n"])
+    return [
+        (f"MAE {name}", *_size(chosen, row, "mae")),
+        (f"RMSE {name}", *_size(chosen, row, "rmse")),
+        (f"{relative} {name}", formats.number(row["relative"], 2) + (" %" if relative == "MAPE" else ""), doubt),
+        (f"Bias {name}", *_size(chosen, row, "bias")),
+        (f"Better than naive, {name}", *_share(row, "skill")),
+        (f"In {BAND}, {name}", *_share(row, "coverage", " · 80 % is right")),
+    ]
+
+
+def _size(chosen: Chosen, row: pd.Series, name: str) -> tuple[str, str]:
+    digits, unit = chosen.frame.digits, chosen.frame.unit
+    say = formats.signed if name == "bias" else formats.number
+    return f"{say(row[name], digits)} {unit}", _doubt(formats.number(row[f"{name}_se"], digits), row["n"])
+
+
+def _share(row: pd.Series, name: str, more: str = "") -> tuple[str, str]:
+    n = row["n_band" if name == "coverage" else "n"]
+    return formats.percent(row[name]), _doubt(formats.percent(row[f"{name}_se"]), n) + more
+
+
+def _doubt(said: str, n: float) -> str:
+    counted = f"n = {formats.number(n)}"
+    return counted if said.startswith(formats.NONE) else f"± {said} · {counted}"
+
+
+def _basis(chosen: Chosen, rows: pd.DataFrame) -> None:
+    frame, common = chosen.frame, chosen.common
+    issues = frame.ask("page_issues", **chosen.window).iloc[0]
+    compared = ", ".join(["Sextant", *(ISSUERS[name] for name in measuring.comparators(chosen.rows))])
+    fallbacks = int(measuring.of_horizon(common, chosen.horizon)["status"].eq("fallback").sum())
+    least, most = formats.number(rows["n"].min()), formats.number(rows["n"].max())
     st.caption(
-        f"{compared} on common hours, {formats.stamp(scores['first_hour'].min(), frame.zone)} to "
-        f"{formats.stamp(scores['last_hour'].max(), frame.zone)} {frame.clock}, n = {formats.number(own['n'].min())} "
-        f"to {formats.number(own['n'].max())} a horizon. **{issues.replayed:,} of {formats.count(issues.n, 'issue')} "
+        f"{compared} on common hours, {formats.stamp(common['valid_at'].min(), frame.zone)} to "
+        f"{formats.stamp(common['valid_at'].max(), frame.zone)} {frame.clock}, n = "
+        f"{least if least == most else f'{least} to {most}'} a horizon. "
+        f"**{issues.replayed:,} of {formats.count(issues.n, 'issue')} "
         f"replayed**: computed afterwards with what was known then, not issued live. "
-        f"{formats.count(own['n_fallback'].sum(), 'scored hour')} from fallbacks. {_missed(issues.missed)}"
+        f"{formats.count(fallbacks, 'scored hour')} from fallbacks. {_missed(issues.missed)}"
     )
-    if own["n"].min() < 100:
-        st.info("Fewer than 100 hours a horizon: these figures may still change a lot.", icon=":material/info:")
+    if rows["n"].min() < FEW:
+        st.info(f"Fewer than {FEW} hours a horizon: these figures may still change a lot.", icon=":material/info:")
 
 
 def _missed(n: int) -> str:
@@ -94,11 +116,10 @@ def _missed(n: int) -> str:
     return f"**{formats.count(n, 'issue')} missed**: not made in time, so they have no score as issued live."
 
 
-def _left_out(frame: Frame, scored: dict[str, object]) -> None:
+def _left_out(chosen: Chosen) -> None:
     """Say which hours the figures leave out because of declared events."""
-    if not frame.target.events:
-        return
-    hours = frame.ask("page_declared", **scored).set_index("first")["n"]
+    frame, whole = chosen.frame, chosen.whole
+    hours = whole[whole["declared"].notna()].groupby("declared")["valid_at"].nunique()
     for event in frame.target.events:
         n = int(hours.get(pd.Timestamp(event.first), 0))
         if n:
@@ -107,50 +128,6 @@ def _left_out(frame: Frame, scored: dict[str, object]) -> None:
                 f"{formats.plain(event.reason)} ({formats.stamp(event.first, frame.zone)} to "
                 f"{formats.stamp(event.last, frame.zone)} {frame.clock})."
             )
-
-
-def _charts(frame: Frame, scores: pd.DataFrame, scored: dict[str, object]) -> None:
-    days = frame.ask("page_accuracy_by_day", zone=frame.zone, **scored)
-    left, right = st.columns(2, gap="medium")
-    with left, ui.panel(f"Mean absolute error, {frame.unit}"):
-        ui.draw(charts.mae_by_horizon(scores, palette=frame.palette), key="mae", alt="Mean absolute error by horizon")
-    with right, ui.panel(f"Bias, {frame.unit}", "Mean of forecast minus actual: above zero the forecast was too high"):
-        ui.draw(charts.bias_by_horizon(scores, palette=frame.palette), key="bias", alt="Bias by horizon")
-    with ui.panel(f"Mean absolute error by day, {frame.unit}", "All horizons together, local days"):
-        ui.draw(charts.mae_by_day(days, palette=frame.palette), key="days", alt="Mean absolute error by day")
-
-
-def _table(frame: Frame, scores: pd.DataFrame) -> None:
-    number = f"%,.{frame.digits}f"
-    table = scores.assign(
-        horizon=[f"T+{h}" for h in scores["horizon"]],
-        issuer=scores["issuer"].map(ISSUERS),
-        skill=[formats.percent(share) for share in scores["skill"]],
-        skill_se=[formats.percent(share) for share in scores["skill_se"]],
-        coverage=[formats.percent(share) for share in scores["coverage"]],
-        bias=[formats.signed(value, frame.digits) for value in scores["bias"]],
-    )
-    columns = {
-        "horizon": st.column_config.TextColumn("Horizon", pinned=True),
-        "issuer": st.column_config.TextColumn("Issuer"),
-        "n": st.column_config.NumberColumn("n", format="%,d"),
-        "mae": st.column_config.NumberColumn(f"MAE, {frame.unit}", format=number),
-        "mae_se": st.column_config.NumberColumn("±", format=number, help="Standard error of the MAE"),
-        "rmse": st.column_config.NumberColumn(f"RMSE, {frame.unit}", format=number),
-        "bias": st.column_config.TextColumn(f"Bias, {frame.unit}", alignment="right"),
-        "skill": st.column_config.TextColumn("Better than naive", alignment="right"),
-        "skill_se": st.column_config.TextColumn("±", alignment="right", help="Standard error of the share"),
-        "coverage": st.column_config.TextColumn(f"In {BAND}", alignment="right"),
-        "pinball_loss": st.column_config.NumberColumn("Pinball loss", format=f"%,.{frame.digits + 1}f"),
-        "n_replay": st.column_config.NumberColumn("Replayed", format="%,d"),
-    }
-    with ui.panel("Figures"):
-        ui.table(table, columns, colours=frame.palette, rows=18, alt="Accuracy by horizon and issuer")
-    st.caption(
-        "Every forecast is scored against the newest version of its actual and again when that is revised. The naive "
-        "forecast is last week's value moved by its present error. ± is one standard error and allows for neighbouring "
-        "hours erring alike: differences within two of them may be chance."
-    )
 
 
 if __name__ == "__main__":

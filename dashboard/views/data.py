@@ -1,4 +1,4 @@
-"""Series -> are the data fresh, complete and sound: tiles, quality by day, gaps and how to fill them, revisions."""
+"""Series -> are the data fresh, complete and sound: tiles, gaps and how to fill them, quality, revisions, values."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import data, formats, ui
 from dashboard.data import this_hour
-from dashboard.panels import confirming, data_quality, gaps
+from dashboard.panels import completeness, confirming, data_quality, gaps, values
 from dashboard.ui import Frame
 from pipeline.freshness import Freshness
 from pipeline.markets import Market, Series
@@ -34,16 +34,20 @@ OUTCOMES = {
 
 
 def page() -> None:
-    """Tiles, sources, quality, calendar, gaps, revisions."""
+    """Tiles, sources, gaps, calendar, quality, values, revisions."""
     with ui.page("Data") as frame:
         market = frame.desk.markets[frame.target.market]
         with ui.panel("Freshness", "In missed intervals against each series' own cadence and publication delay"):
             _tiles(frame, market)
         with ui.panel("Sources", "How the provider answered"):
             _sources(frame, market)
-        data_quality.show(frame, market)
         with ui.panel("Gaps, 35 days", "Slots that should be there and are not"):
             gaps.show(frame, market)
+        with ui.panel():
+            completeness.show(frame, market)
+        data_quality.show(frame, market)
+        with ui.panel():
+            values.show(frame, market)
         with ui.panel(f"Revisions of {frame.target.title.lower()}, 30 days"):
             data_quality.revisions(frame)
         confirming.show(frame)

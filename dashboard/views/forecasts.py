@@ -1,7 +1,6 @@
 """Newest issue -> what the trader needs: six hours, their certainty, and how good such forecasts were."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -10,8 +9,11 @@ from dashboard import data, exports, formats, ui
 from dashboard.data import due_origin, this_hour
 from dashboard.figures import charts, fan
 from dashboard.formats import plain
+from dashboard.panels import callouts, cards, clipboard, comparing, hours, provenance, reasons
 from dashboard.ui import Frame
 
+NOT_YET = "The first issue appears after `python jobs.py all`, or within minutes of starting the scheduler."
+NOT_BY_THEN = "Nothing was stored by that moment; look back to a later one."
 PAST = timedelta(hours=18)
 MONTH = timedelta(days=30)
 ICONS = {"reduced": ":material/filter_alt_off:", "fallback": ":material/shield:", "withheld": ":material/block:"}
@@ -26,31 +28,44 @@ def page() -> None:
         if issue.empty:
             ui.empty(
                 "No forecast was issued yet",
-                "The first issue appears after `python jobs.py all`, or within minutes of starting the scheduler.",
+                NOT_BY_THEN if frame.looks_back else NOT_YET,
                 icon=":material/show_chart:",
             )
             return
         _now(frame, issue)
         _record(frame, issue)
+        _behind(frame, issue)
 
 
 def _now(frame: Frame, issue: pd.DataFrame) -> None:
     with ui.panel():
         _banners(frame, issue)
-        _cards(frame, issue)
+        cards.show(frame, issue)
+    with ui.panel():
+        callouts.show(frame, issue, **_month(frame))
     with ui.panel():
         _fan(frame)
     with ui.panel():
-        _provenance(frame, issue)
+        provenance.caption(frame, issue, **_month(frame))
 
 
 def _record(frame: Frame, issue: pd.DataFrame) -> None:
     scores = frame.ask("page_accuracy", target=frame.target.id, **_month(frame), **data.declared(frame.target))
-    left, right = st.columns([5, 3], gap="medium")
+    left, right = st.columns([9, 5], gap="medium")
     with left, ui.panel():
         _table(frame, issue, scores)
     with right, ui.panel():
         _errors(frame, scores)
+
+
+def _behind(frame: Frame, issue: pd.DataFrame) -> None:
+    left, right = st.columns(2, gap="large")
+    with left, ui.panel("What changed since the last issue", "Effects of what became known in between, for one hour"):
+        reasons.show(frame, issue)
+    with right, ui.panel("Where a number comes from", "Select a row of the table above, or an hour here"):
+        provenance.show(frame, issue, PAST)
+    with ui.panel("Compare two issues"):
+        comparing.show(frame, issue)
 
 
 def _month(frame: Frame) -> dict[str, datetime]:
@@ -91,73 +106,21 @@ def _banners(frame: Frame, issue: pd.DataFrame) -> None:
         )
 
 
-def _cards(frame: Frame, issue: pd.DataFrame) -> None:
-    with st.grid(6, min_column_width=150):
-        for row in issue.itertuples():
-            with st.container(border=True, gap="xsmall"):
-                _card(frame, row)
-
-
-def _card(frame: Frame, row: Any) -> None:
-    label = f"T+{row.horizon} · {formats.hour(row.valid_at, frame.zone)}"
-    if row.valid_at + timedelta(hours=1) <= frame.now:
-        label += " · passed"
-    elif row.valid_at <= frame.now and frame.fresh.stale:
-        label += " · running"
-    first = pd.isna(row.change)
-    change = None if pd.isna(row.p50) else "first issue" if first else formats.signed(row.change, frame.digits)
-    st.metric(
-        label,
-        "withheld" if pd.isna(row.p50) else formats.number(row.p50, frame.digits),
-        delta=change,
-        delta_color="off",
-        delta_arrow="off" if first or change == "0" else "up" if row.change > 0 else "down",
-        delta_description=None if first else "vs last issue",
-    )
-    st.caption(_band(frame, row))
-
-
-def _band(frame: Frame, row: Any) -> str:
-    if pd.isna(row.p10):
-        return f"no band · {frame.unit}"
-    return (
-        f"{formats.number(row.p10, frame.digits)} {formats.NONE} {formats.number(row.p90, frame.digits)} {frame.unit}"
-    )
-
-
 def _fan(frame: Frame) -> None:
     since = min(this_hour(frame.now), frame.fresh.origin or frame.now) - PAST
-    hours = frame.ask("page_fan", target=frame.target.id, since=since, due=due_origin(frame.now))
-    if hours.empty:
+    rows = frame.ask("page_fan", target=frame.target.id, since=since, due=due_origin(frame.now))
+    if rows.empty:
         return
-    figure = fan.draw(hours, palette=frame.palette, zone=frame.zone, now=frame.now, unit=frame.unit)
-    ui.draw(
-        figure, key="fan", alt=f"{frame.target.title}: actuals, newest and previous issue with their P10 to P90 band"
+    figure = frame.figure(
+        "fan", lambda: fan.draw(rows, palette=frame.palette, zone=frame.zone, now=frame.now, unit=frame.unit)
     )
-
-
-def _provenance(frame: Frame, issue: pd.DataFrame) -> None:
-    first = issue.iloc[0]
-    counts = frame.ask("page_issues", target=frame.target.id, **_month(frame)).iloc[0]
-    verb, mode = "Issued", "issued live"
-    if first.issuer == "reissue":
-        verb, mode = "Re-issued", f"first issued {formats.stamp(first.first_made_at, frame.zone)}"
-    elif first["mode"] == "replay":
-        mode = "replayed afterwards with what was known then"
-    words = [
-        f"{verb} {formats.stamp(first.made_at, frame.zone)} {frame.clock}, {mode}",
-        f"model {plain(first.version_id)}",
-        f"inputs as of {formats.stamp(first.as_of, frame.zone)}",
-        f"{counts.replayed:,} of {formats.count(counts.n, 'issue')} of the last 30 days replayed",
-    ]
-    odd = [f"{counts[status]:,} {status}" for status in (*ICONS, "missed") if counts[status]]
-    words += [", ".join(odd)] if odd else []
-    st.caption(" · ".join(words) + f". Times are {frame.clock} and name the start of the hour.")
+    alt = f"{frame.target.title}: actuals, newest and previous issue with their P10 to P90 band"
+    ui.draw(figure, key="fan", alt=alt)
 
 
 def _table(frame: Frame, issue: pd.DataFrame, scores: pd.DataFrame) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.subheader("Next six hours", anchor=False, width="content")
+        st.header("Next six hours", anchor=False, width="content")
         _downloads(frame, issue)
     own = scores[scores["issuer"] == "sextant"].set_index("horizon") if len(scores) else pd.DataFrame()
     table = pd.DataFrame(
@@ -174,7 +137,12 @@ def _table(frame: Frame, issue: pd.DataFrame, scores: pd.DataFrame) -> None:
             "n": [own["n"].get(h) if len(own) else None for h in issue["horizon"]],
         }
     )
-    ui.table(table, _columns(frame), colours=frame.palette, alt="Forecast of the next six hours")
+    key = f"hours {issue['origin'].iloc[0]:%Y%m%dT%H}"
+    picked = ui.table(table, _columns(frame), colours=frame.palette, alt="Forecast of the next six hours", key=key)
+    if picked != st.session_state.get("hour_row"):
+        st.session_state["hour_row"] = picked
+        if picked is not None:
+            hours.choose(issue["valid_at"].iloc[picked])
 
 
 def _columns(frame: Frame) -> dict[str, object]:
@@ -185,19 +153,19 @@ def _columns(frame: Frame) -> dict[str, object]:
 
     return {
         "horizon": st.column_config.TextColumn("Horizon", width=64, pinned=True),
-        "hour": st.column_config.TextColumn(f"Hour, {frame.clock}", width=86),
-        "p50": quantity(f"P50, {frame.unit}", 78),
+        "hour": st.column_config.TextColumn(f"Hour, {frame.clock}", width=82),
+        "p50": quantity(f"P50, {frame.unit}", 74),
         "p10": quantity("P10", 62),
         "p90": quantity("P90", 62),
         "change": st.column_config.TextColumn("Δ last", alignment="right", width=62, help="Against the previous issue"),
-        "operator": quantity("Operator", 74, "The operator's forecast for the hour as it was known at issue"),
-        "mae": quantity("MAE 30 d", 76, "Mean absolute error of the last 30 days"),
+        "operator": quantity("Operator", 70, "The operator's forecast for the hour as it was known at issue"),
+        "mae": quantity("MAE 30 d", 72, "Mean absolute error of the last 30 days"),
         "coverage": st.column_config.ProgressColumn(
             "In band, 30 d",
             format="%.0f %%",
             min_value=0,
             max_value=100,
-            width=130,
+            width=108,
             help="Actuals inside P10 to P90; 80 % is right",
         ),
         "n": st.column_config.NumberColumn("n", format="%,d", width=48, help="Scored forecasts behind MAE and share"),
@@ -209,7 +177,8 @@ def _downloads(frame: Frame, issue: pd.DataFrame) -> None:
     local = [formats.local(at, frame.target.zone).isoformat() for at in issue["valid_at"]]
     rows = issue.assign(local_time=local, unit=frame.unit)[DOWNLOADED]
 
-    with st.container(horizontal=True, gap="xsmall", width="content"):
+    with st.container(horizontal=True, gap="xsmall", width="content", vertical_alignment="center"):
+        clipboard.button(rows, key="copy", name="Copy the next six hours as a table")
         st.download_button(
             "CSV", lambda: exports.csv(rows), f"{name}.csv", "text/csv",
             icon=":material/download:", type="tertiary", on_click="ignore",
@@ -221,7 +190,7 @@ def _downloads(frame: Frame, issue: pd.DataFrame) -> None:
 
 
 def _errors(frame: Frame, scores: pd.DataFrame) -> None:
-    st.subheader(f"Mean absolute error, 30 days, {frame.unit}", anchor=False)
+    st.header(f"Mean absolute error, 30 days, {frame.unit}", anchor=False)
     if scores.empty:
         ui.empty(
             "Nothing is scored yet",
@@ -230,7 +199,7 @@ def _errors(frame: Frame, scores: pd.DataFrame) -> None:
         )
         return
     ui.draw(
-        charts.mae_by_horizon(scores, palette=frame.palette, height=262),
+        frame.figure("mae", lambda: charts.mae_by_horizon(scores, palette=frame.palette, height=262)),
         key="mae",
         alt="Mean absolute error by horizon for Sextant, the naive forecast and the operator",
     )

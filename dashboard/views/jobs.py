@@ -1,7 +1,7 @@
-"""Runs -> is the pipeline well: what runs now and next, the last runs of each job, one run's log, what it all costs."""
+"""Runs -> is the pipeline well: what runs now and next, the runs of each job, one run's log, what it all takes."""
 
+import re
 from datetime import timedelta
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -9,29 +9,35 @@ import streamlit as st
 from dashboard import actions, data, formats, ui
 from dashboard.data import this_hour
 from dashboard.formats import code, plain
-from dashboard.panels import capacity, confirming, going, timetable
+from dashboard.panels import capacity, confirming, durations, going, run_history, success, timetable
 from dashboard.panels.confirming import Question
 from dashboard.panels.timetable import FAILURES, STATES
 from dashboard.ui import Frame
 
-SHOWN = 300
 WEEK = timedelta(days=7)
 AGAIN = ("failed", "missed", "cancelled")
+UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 def page() -> None:
-    """What runs now, the timetable, the time line, history, the chosen run, missed issues, capacity."""
+    """What runs now, the timetable, the time line, history, the chosen run, run times, success, missed, capacity."""
     with ui.page("Jobs") as frame:
         with ui.panel():
             rows = frame.ask("page_timetable", since=this_hour(frame.now) - WEEK)
             usual = dict(rows.loc[rows["median_s"].notna(), ["job", "median_s"]].itertuples(index=False))
+            names = sorted(rows["job"])
             going.show(frame, usual)
             with ui.panel():
                 timetable.jobs(frame, rows)
             with ui.panel():
                 timetable.timeline(frame)
             with ui.panel():
-                _history(frame, rows, usual)
+                _history(frame, names, usual)
+            if names:
+                with ui.panel():
+                    durations.show(frame, names)
+        with ui.panel("Went well", "The share of runs of each job that ended by themselves and went well"):
+            success.show(frame)
         with ui.panel():
             timetable.missed(frame)
         with ui.panel():
@@ -39,79 +45,11 @@ def page() -> None:
         confirming.show(frame)
 
 
-def _history(frame: Frame, jobs: pd.DataFrame, usual: dict[str, float]) -> None:
-    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.subheader("Run history", anchor=False, width="content")
-        chosen = st.selectbox(
-            "Job",
-            ["all", *sorted(jobs["job"])],
-            key="job",
-            bind="query-params",
-            width=200,
-            label_visibility="collapsed",
-            format_func=lambda name: "All jobs" if name == "all" else name,
-        )
-    rows = frame.ask("page_runs", job=chosen or "all", n=SHOWN)
-    if rows.empty:
-        ui.empty("No runs to show", "Every run of a job is listed here, with its log.", icon=":material/history:")
-        return
-    picked = ui.table(
-        _runs(frame, rows, usual), _run_columns(frame), colours=frame.palette, states=("state", "usual"),
-        alt="Run history", key="runs",
-    )  # fmt: skip
-    st.caption(
-        f"{formats.count(len(rows), 'run')}, newest first. Select a row for its log, to cancel it or run it again."
-    )
-    run_id = rows["run_id"].iloc[picked] if picked is not None else st.query_params.get("run")
+def _history(frame: Frame, jobs: list[str], usual: dict[str, float]) -> None:
+    run_id = run_history.show(frame, jobs, usual)
     if run_id:
-        st.query_params["run"] = run_id
         with ui.panel():
             _run(frame, run_id, usual)
-
-
-def _runs(frame: Frame, rows: pd.DataFrame, usual: dict[str, float]) -> pd.DataFrame:
-    started = rows["started_at"].fillna(rows["slot_at"]).fillna(rows["queued_at"])
-    return pd.DataFrame(
-        {
-            "state": rows["state"].map(STATES),
-            "job": rows["job"],
-            "started": [formats.stamp(at, frame.zone) for at in started],
-            "took": [formats.span(value) for value in rows["took_s"]],
-            "usual": [_times(took, usual.get(job)) for job, took in zip(rows["job"], rows["took_s"], strict=True)],
-            "attempt": rows["attempt"],
-            "failure": rows["failure"].map(FAILURES).fillna(""),
-            "rows_in": rows["rows_in"],
-            "rows_out": rows["rows_out"],
-            "by": rows["requested_by"],
-            "error": rows["error"].fillna(rows["cancel_reason"]).fillna(rows["reason"]),
-        }
-    )
-
-
-def _times(took_s: Any, usual_s: float | None) -> str:
-    """'▲ 3.1 x' where a run took much longer than its job's usual, '1.2 x' where it says anything at all."""
-    if took_s is None or pd.isna(took_s) or not usual_s or max(took_s, usual_s) < 1:
-        return ""
-    times = took_s / usual_s
-    return f"{'▲ ' if going.against(took_s, usual_s) else ''}{times:.1f} x"
-
-
-def _run_columns(frame: Frame) -> dict[str, Any]:
-    return {
-        "state": st.column_config.TextColumn("State"),
-        "job": st.column_config.TextColumn("Job"),
-        "started": st.column_config.TextColumn(f"Started, {frame.clock}"),
-        "took": st.column_config.TextColumn("Took", alignment="right", width=104),
-        "usual": st.column_config.TextColumn(
-            "Of usual", alignment="right", help="Against the median of the last 30 that went well"
-        ),
-        "attempt": st.column_config.NumberColumn("Try", format="%d", width=56),
-        "failure": st.column_config.TextColumn("Failure"),
-        "rows_in": st.column_config.NumberColumn("Rows in", format="%,d"),
-        "rows_out": st.column_config.NumberColumn("Rows out", format="%,d"),
-        "by": st.column_config.TextColumn("Asked by"),
-        "error": st.column_config.TextColumn("Error or reason", width="large"),
-    }
 
 
 def _run(frame: Frame, run_id: str, usual: dict[str, float]) -> None:
@@ -126,7 +64,7 @@ def _run(frame: Frame, run_id: str, usual: dict[str, float]) -> None:
                 f"**{plain(run.job)}** {code(run.run_id)} · {STATES[run.state]} · asked by {plain(run.requested_by)}",
                 width="content",
             )
-            _again(frame, run)
+            _tools(frame, run)
         st.caption(_facts(frame, run, usual.get(run.job)))
         if data.word(run.error):
             st.error(plain(run.error), icon=":material/error:")
@@ -139,6 +77,29 @@ def _run(frame: Frame, run_id: str, usual: dict[str, float]) -> None:
             wrap_lines=True,
             height=260 if len(run.log) > 900 else "content",
         )
+
+
+def _tools(frame: Frame, run: pd.Series) -> None:
+    with st.container(horizontal=True, width="content", vertical_alignment="center", gap="small"):
+        if run.log:
+            st.download_button(
+                "Log", run.log.encode(), log_name(run.job, run.run_id), "text/plain", key="log",
+                icon=":material/download:", on_click="ignore",
+            )  # fmt: skip
+        _again(frame, run)
+        st.button(
+            "Close",
+            key="close_run",
+            icon=":material/close:",
+            type="tertiary",
+            on_click=run_history.choose,
+            args=(None,),
+        )
+
+
+def log_name(job: str, run_id: str) -> str:
+    """A file name of the log of a run, whatever its job and id are made of."""
+    return UNSAFE.sub("_", f"{job}-{run_id}").strip(".")[:120] + ".txt"
 
 
 def _again(frame: Frame, run: pd.Series) -> None:

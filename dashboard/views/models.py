@@ -1,23 +1,22 @@
-"""Registry -> champion, policy, who waits, versions, drift and decisions; retrain, promote and roll back."""
+"""Registry -> champion, policy, versions, lineage, errors, drift, decisions; retrain, promote and roll back."""
 
 from datetime import timedelta
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, formats, ui
+from dashboard import formats, ui
 from dashboard.data import this_hour
 from dashboard.figures import charts
 from dashboard.formats import BAND
-from dashboard.panels import decisions, dialogs, life, versions
+from dashboard.panels import decisions, dialogs, error_history, importance, life, lineage, training, versions
 from dashboard.ui import Frame
 
-OPEN = ("queued", "running")
 MONTH = timedelta(days=30)
 
 
 def page() -> None:
-    """Champion, policy, approval, the live training run, versions, timeline, drift, families, decisions."""
+    """Champion, policy, approval, training, versions, lineage, errors, timeline, drift, families, decisions."""
     with ui.page("Models") as frame, ui.panel():
         rows = frame.ask("page_versions", target=frame.target.id, since=this_hour(frame.now) - MONTH)
         found = rows[rows["is_champion"].eq(True)]
@@ -27,11 +26,17 @@ def page() -> None:
         decisions.policy(frame)
         with ui.panel():
             versions.waiting(frame, champion_id)
-        _training(frame)
+        training.show(frame)
+        looked_at = champion_id
         with ui.panel():
             picked = versions.table(frame, rows)
             versions.buttons(frame, picked, champion_id)
+            looked_at = st.query_params.get("version") or champion_id
+        lineage.show(frame, looked_at)
+        error_history.show(frame, rows, champion_id)
+        error_history.shadows(frame, champion_id)
         life.timeline(frame)
+        importance.show(frame, looked_at)
         life.drift(frame)
         _families(frame, champion)
         with ui.panel():
@@ -69,61 +74,8 @@ def _quantity(frame: Frame, value: float) -> str:
     return formats.NONE if pd.isna(value) else f"{formats.number(value, 1)} {frame.unit}"
 
 
-def _training(frame: Frame) -> None:
-    rows = frame.ask("page_training", target=frame.target.id)
-    is_open = not rows.empty and rows["state"].iloc[0] in OPEN
-
-    @st.fragment(run_every=2 if is_open else None)
-    def live() -> None:
-        newest = frame.ask("page_training", target=frame.target.id)
-        if newest.empty:
-            return
-        run = newest.iloc[0]
-        with ui.panel():
-            _training_state(frame, run)
-        if is_open and run.state not in OPEN and not st.session_state.get("dialog"):
-            st.rerun(scope="app")
-
-    live()
-
-
-def _training_state(frame: Frame, run: pd.Series) -> None:
-    asked = f"Asked by {formats.plain(run.requested_by)} {formats.stamp(run.queued_at, frame.zone)} {frame.clock}"
-    why = f": {formats.plain(run.reason)}" if run.reason else ""
-    if run.state == "queued":
-        st.info(f"**Training run {run.run_id} is queued.** {asked}{why}", icon=":material/schedule:")
-        if not frame.desk.warehouse.scheduler_alive():
-            st.warning(
-                "No scheduler is running, so nobody will start it: run `python jobs.py schedule`.",
-                icon=":material/pause_circle:",
-            )
-    elif run.state == "running":
-        took = formats.span((frame.desk.clock() - run.started_at).total_seconds())
-        st.info(
-            f"**Training run {run.run_id} is running** for {took}. {asked}{why}", icon=":material/progress_activity:"
-        )
-        if run.log:
-            st.caption(f"Last said: {formats.plain(run.log.splitlines()[-1])}")
-    elif run.state == "failed":
-        st.error(f"**Training run {run.run_id} failed.** {formats.plain(run.error)} {asked}.", icon=":material/error:")
-    elif data.word(run.version_id):
-        verdict = formats.plain(f"{run.decision}: {run.decision_reason}") if data.word(run.decision) else "not judged"
-        took = (
-            formats.span((run.ended_at - run.started_at).total_seconds())
-            if data.moment(run.started_at)
-            else formats.NONE
-        )
-        st.caption(
-            f":material/check_circle: Newest training run `{run.run_id}` ended "
-            f"{formats.age(run.ended_at, frame.desk.clock())} after {took} with "
-            f"**{formats.plain(run.version_id)}**, {verdict}. {asked}."
-        )
-    else:
-        st.caption(f":material/check_circle: Newest training run `{run.run_id}` {run.state}: no new version. {asked}.")
-
-
 def _families(frame: Frame, champion: pd.Series | None) -> None:
-    st.subheader(f"Families compared, MAE in {frame.unit}", anchor=False)
+    st.header(f"Families compared, MAE in {frame.unit}", anchor=False)
     summary = frame.ask("page_families", target=frame.target.id)
     if summary.empty:
         ui.empty(
@@ -137,7 +89,7 @@ def _families(frame: Frame, champion: pd.Series | None) -> None:
     rows = rows.assign(name=[f"T+{horizon}" for horizon in rows["horizon"]])
     left, right = st.columns([2, 3], gap="medium")
     with left, ui.panel():
-        figure = charts.families(rows, palette=frame.palette, best=best)
+        figure = frame.figure("families", lambda: charts.families(rows, palette=frame.palette, best=best), best)
         ui.draw(figure, key="families", alt="Backtest MAE by horizon for each family")
     with right, ui.panel():
         columns = {

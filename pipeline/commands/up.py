@@ -9,11 +9,10 @@ import time
 
 from pipeline.commands.base import Command, Desk
 from pipeline.errors import ConfigError
-from pipeline.settings import ROOT
+from pipeline.settings import LOOPBACK, ROOT, UNLOCKED
 from pipeline.signals import stop_flag
 from pipeline.supervising import Supervisor
 
-HOST = "127.0.0.1"
 JOBS = [sys.executable, str(ROOT / "jobs.py")]
 ALARM_AFTER_S = 120.0
 ALARM_TIMEOUT_S = 120.0
@@ -22,17 +21,20 @@ POLL_S = 0.3
 
 def run(desk: Desk, options: argparse.Namespace) -> int:
     """Keep both alive until an interrupt, or until the scheduler cannot be. Raises ConfigError for a taken port."""
-    _free(options.port)
+    auth, address = desk.settings.auth, options.address
+    if auth.mode == "local" and address not in LOOPBACK:
+        raise ConfigError(UNLOCKED)
+    _free(address, options.port)
     desk.open()
     told = stop_flag()
-    address = ["--server.address", HOST, "--server.port", str(options.port), "--server.headless", "true"]
+    where = ["--address", address, "--port", str(options.port)]
     commands = {
         "scheduler": [*JOBS, "schedule", "--with-parent"],
-        "dashboard": [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py"), *address],
+        "dashboard": [sys.executable, "-m", "dashboard.server", *where],
     }
     help_after = {"scheduler": (ALARM_AFTER_S, lambda: _alarm(told))}
     supervisor = Supervisor(commands, say=_say, help_after=help_after, spare=("dashboard",))
-    _say(f"Sextant is on http://{HOST}:{options.port} (Ctrl-C stops everything)")
+    _say(f"Sextant is on http://{address}:{options.port} (Ctrl-C stops everything)")
     return supervisor.serve(until=told.is_set)
 
 
@@ -48,13 +50,15 @@ def _alarm(told: threading.Event) -> None:
     child.wait()
 
 
-def _free(port: int) -> None:
-    with socket.socket() as probe:
+def _free(address: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((address, port))
         except OSError as error:
-            raise ConfigError(f"port {port} cannot be used ({error.strerror}); name another with --port.") from error
+            raise ConfigError(
+                f"{address} port {port} cannot be used ({error.strerror}); name another with --port."
+            ) from error
 
 
 def _say(line: str) -> None:
@@ -62,6 +66,7 @@ def _say(line: str) -> None:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--address", default=LOOPBACK[0], help="another than this machine's own needs SEXTANT_AUTH")
     parser.add_argument("--port", type=int, default=8501)
 
 

@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pipeline import features, issuing, registry
+from pipeline import explaining, features, inputs, issuing, registry
+from pipeline.counterfactual import Told
 from pipeline.discovery import discover
 from pipeline.errors import ModelError, NoChampion, SextantError, UnknownJob
+from pipeline.explaining import Side
 from pipeline.features import Built
 from pipeline.issuing import Issue, Words
 from pipeline.markets import Market, Target
@@ -19,11 +22,15 @@ from pipeline.recall import Recent, recall
 from pipeline.registry import Model
 from pipeline.runner import Context, Job, Outcome
 from pipeline.warehouse import Session
-from pipeline.windows import Times
+from pipeline.windows import Times, naive_utc
 
 FAULTS = (SextantError, ArithmeticError, AttributeError, ImportError, LookupError, ValueError)
 """What a version of another day may fail with. The champion's fault is the reason of a fallback, a shadow's a line
 in the log: neither may keep other targets from being issued."""
+
+
+NAIVE = "naive"
+Served = tuple[Model | None, Family | None]
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,8 @@ def run(context: Context) -> Outcome:
     """Issue T+1..T+6 for every feature row no forecast was issued for, with naive and operator beside it.
 
     A live origin is issued only while it is the newest; once it is not, the features job notes it as missed.
-    At live issues other versions forecast too, marked shadow. `args.reissue` names a target whose newest origin
+    At live issues other versions forecast too, marked shadow, and why the newest differs from the issue before it is
+    written down. `args.reissue` names a target whose newest origin
     is issued again instead, by its present champion.
     """
     targets = {target.id: target for market in context.markets.values() for target in market.targets}
@@ -49,13 +57,15 @@ def run(context: Context) -> Outcome:
         return _reissue(context, targets, context.args["reissue"])
     pending = {target.id: _pending(context, target) for target in targets.values()}
     done = {name: due for name, due in pending.items() if due is not None}
-    notes, written = [], 0
+    notes, issues, written = [], {}, 0
     for name, due in done.items():
-        rows = _issued(context, targets[name], due)
+        rows, served = _issued(context, targets[name], due)
         written += _append(context, rows)
         notes.append(_note(targets[name], rows))
+        issues[name] = rows, served
     for name, due in done.items():
         written += _shadowed(context, targets[name], due)
+        written += _explained(context, targets[name], due, *issues[name])
     read = sum(len(due.built.batch) for due in done.values())
     return Outcome(read, written, "; ".join(notes) or "nothing is due", skipped=not written)
 
@@ -81,23 +91,25 @@ def _due(context: Context, target: Target, rows: pd.DataFrame) -> Due:
     return Due(rows=rows, built=built, recent=recent, mode=mode, made_at=made_at)
 
 
-def _issued(context: Context, target: Target, due: Due) -> pd.DataFrame:
-    issued = _issue(context, target, due)
+def _issued(context: Context, target: Target, due: Due) -> tuple[pd.DataFrame, Served]:
+    """(Rows of the issue and its comparators, what served)."""
+    issued, served = _issue(context, target, due)
     plain = issuing.comparator_rows(due.built, target=target.id, mode=due.mode, made_at=due.made_at)
-    return pd.concat([_rows(target, due, issued, "sextant"), plain], ignore_index=True)
+    return pd.concat([_rows(target, due, issued, "sextant"), plain], ignore_index=True), served
 
 
-def _issue(context: Context, target: Target, due: Due) -> Issue:
+def _issue(context: Context, target: Target, due: Due) -> tuple[Issue, Served]:
     """The champion's issue, or the labelled fallback when the champion cannot be loaded or fails."""
     model, family, excuse = _champion(context, target)
+    issue = partial(issuing.issue, due.built, target, recent=due.recent, made_at=due.made_at)
     try:
-        return issuing.issue(due.built, target, model, family, recent=due.recent, made_at=due.made_at, excuse=excuse)
+        return issue(model, family, excuse=excuse), (model, family)
     except FAULTS as error:
         if model is None:
             raise
         excuse = f"{model.version_id} failed: {error}"
         context.say(f"{target.id}: {excuse}")
-    return issuing.issue(due.built, target, None, None, recent=due.recent, made_at=due.made_at, excuse=excuse)
+    return issue(None, None, excuse=excuse), (None, None)
 
 
 def _shadowed(context: Context, target: Target, due: Due) -> int:
@@ -116,6 +128,53 @@ def _shadowed(context: Context, target: Target, due: Due) -> int:
             continue
         frames.append(_rows(target, due, issued, "shadow"))
     return _append(context, pd.concat(frames, ignore_index=True)) if frames else 0
+
+
+def _explained(context: Context, target: Target, due: Due, rows: pd.DataFrame, served: Served) -> int:
+    """Write why the newest live issue of `rows` moved; one that cannot be explained is named in the log."""
+    live = rows[(rows["mode"] == "live") & rows["issuer"].isin(("sextant", "reissue"))]
+    if live.empty:
+        return 0
+    try:
+        reasons = _reasons(context, target, due, live[live["origin"] == live["origin"].max()], served)
+        return _append(context, reasons, "reasons") if len(reasons) else 0
+    except FAULTS as error:
+        context.say(f"{target.id}: why the forecast moved is not explained: {error}")
+        return 0
+
+
+def _reasons(context: Context, target: Target, due: Due, issue: pd.DataFrame, served: Served) -> pd.DataFrame:
+    origin, made_at = issue["origin"].iloc[0], issue["made_at"].iloc[0]
+    with context.warehouse.read() as session:
+        former = session.ask("issue_before", target=target.id, origin=origin)
+        if former.empty:
+            return former
+        as_of = pd.Timestamp(due.built.as_of[-1]).tz_localize("UTC")
+        facts = inputs.facts(session, target, first=former["origin"].iloc[0], last=origin, as_of=as_of)
+    told = _told(issue, due.built.as_of[-1]), _told(former, naive_utc(former["as_of"], "us")[0])
+    versions = issue["version_id"].iloc[0], former["version_id"].iloc[0]
+    after, before = (_side(context, target, one, name, served) for one, name in zip(told, versions, strict=True))
+    return explaining.explain(target, facts, before, after, made_at=made_at)
+
+
+def _side(context: Context, target: Target, told: Told, version_id: str, served: Served) -> Side:
+    """An issue and its version, which is loaded only if it is not the one that served now."""
+    model, family = served
+    if version_id == NAIVE:
+        return explaining.side(told, version_id, None, None)
+    if model is not None and model.version_id == version_id:
+        return explaining.side(told, version_id, model, family)
+    try:
+        row = registry.version(context.warehouse, target.id, version_id)
+        return explaining.side(told, version_id, *_loaded(context, target, row))
+    except ModelError as error:
+        context.say(f"{target.id}: {error}")
+        return Side(told, version_id, None, linear=False)
+
+
+def _told(rows: pd.DataFrame, as_of: np.datetime64) -> Told:
+    rows = rows.sort_values("horizon")
+    return Told(naive_utc(rows["origin"], "h")[0], as_of, rows["p50"].to_numpy(dtype=np.float64))
 
 
 def _reissue(context: Context, targets: dict[str, Target], name: str) -> Outcome:
@@ -137,7 +196,9 @@ def _reissue(context: Context, targets: dict[str, Target], name: str) -> Outcome
     issued = issuing.issue(due.built, target, model, family, recent=due.recent, made_at=due.made_at, excuse="")
     if issued.status[0] not in issuing.TRUSTED:
         return Outcome(note=f"{name}: not issued again: {issued.reason[0]}", skipped=True)
-    written = _append(context, _rows(target, due, issued, "reissue"))
+    rows = _rows(target, due, issued, "reissue")
+    written = _append(context, rows)
+    written += _explained(context, target, due, rows, (model, family))
     words = "issued again" if written else "had been issued again before; the next issue is the champion's"
     note = f"{name}: {standing['origin']:%d %b %H:%M}Z {words}, by {model.version_id}"
     return Outcome(1, written, note, skipped=not written)
@@ -166,10 +227,10 @@ def _rows(target: Target, due: Due, issued: Issue, issuer: str) -> pd.DataFrame:
     return issuing.rows(due.built, issued, issuer=issuer, target=target.id, mode=due.mode, made_at=due.made_at)
 
 
-def _append(context: Context, rows: pd.DataFrame) -> int:
+def _append(context: Context, rows: pd.DataFrame, table: str = "predictions") -> int:
     rows = rows.assign(written_at=pd.Timestamp(context.now), run_id=context.run_id)
     with context.warehouse.write() as session:
-        return session.append("predictions", rows)
+        return session.append(table, rows)
 
 
 def _moment(context: Context) -> np.datetime64:

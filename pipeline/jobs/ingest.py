@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from pipeline.discovery import find
-from pipeline.errors import AuthRefused, ConfigError, NotYetPublished, SourceError, Throttled, Transient
+from pipeline.errors import AuthRefused, ConfigError, JobError, NotYetPublished, SourceError, Throttled, Transient
 from pipeline.failures import failure_of, worst
 from pipeline.importing import import_file
 from pipeline.markets import Market, Series
@@ -38,15 +38,15 @@ def run(context: Context) -> Outcome:
     A source that refused our identity is asked again after an hour, or at once when a person asks; one that asked
     us to slow down when it said. One that is silent twice in a row is left until the next run.
 
-    `args`: `from` and `to` (ISO times, UTC) ask for the missing slots of that window instead; slots
-    already stored are not asked again, so a broken run resumes where it stopped. `file`, `series` and
-    `zone` import a file instead of asking a source.
+    `args`: `from` and `to` (ISO times, UTC) ask for the missing slots of that window instead, with `series` for
+    those of this series only; slots already stored are not asked again, so a broken run resumes where it stopped.
+    `file`, `series` and `zone` import a file instead of asking a source. Raises JobError for an unknown series.
     """
     if "file" in context.args:
         rows = import_file(context)
         return Outcome(rows.read, rows.written, f"{rows.written:,} new values of {rows.read:,} read from the file")
     stored, errors, holds = Stored(), [], []
-    for market in context.markets.values():
+    for market in _concerned(context):
         try:
             source = choose_source(context, market)
         except SourceError as error:
@@ -63,6 +63,17 @@ def run(context: Context) -> Outcome:
     gravest = worst([*(failure_of(error) for error in errors), *(hold.failure for hold in holds)])
     failures = (*map(str, errors), *(hold.words for hold in holds))
     return Outcome(stored.read, stored.written, note, failures=failures, failure=gravest)
+
+
+def _concerned(context: Context) -> list[Market]:
+    """The markets to ask: all, or the one of the series that is asked for alone."""
+    only = context.args.get("series")
+    found = [
+        market for market in context.markets.values() if only is None or only in {series.id for series in market.series}
+    ]
+    if only is not None and not found:
+        raise JobError(f"no active market has a series {only!r}; the Data page lists them.")
+    return found
 
 
 def _held(context: Context, market: Market, source: Source) -> _Hold | None:
@@ -104,7 +115,9 @@ def choose_source(context: Context, market: Market) -> Source:
 
 def _plan(context: Context, market: Market, source: Source) -> list[tuple[Window, tuple[Series, ...]]]:
     """Windows to ask, oldest first, each with the series to ask for."""
-    wanted = {series: _wanted(context, market, series) for series in market.series if source.name in series.keys}
+    only = context.args.get("series")
+    asked = [one for one in market.series if source.name in one.keys and only in (None, one.id)]
+    wanted = {series: _wanted(context, market, series) for series in asked}
     if source.together:
         union = merged([window for windows in wanted.values() for window in windows])
         return [(window, tuple(wanted)) for window in cut(union, source.max_window)]

@@ -1,9 +1,10 @@
-"""actuals -> model_versions, backtests and promotions: families compared, the best registered and judged."""
+"""actuals -> model_versions with backtests, importances and decisions: families compared, the best one judged."""
 
 import importlib.metadata
 import json
 import platform
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import comparing, features, guard, registry, retention, training
+from pipeline import comparing, features, guard, importance, registry, retention, training
 from pipeline.comparing import Candidate
 from pipeline.discovery import discover
 from pipeline.errors import ArtifactDamaged, ModelError, NoChampion
@@ -120,10 +121,13 @@ def _conclude(context: Context, lesson: Lesson, candidate: Candidate, premise: P
     artifact = registry.store(content, folder=context.settings.models, name=f"{target.id}/{context.run_id}")
     version = _version(context, lesson, candidate, artifact, depth)
     verdict, evidence = _judge(context, lesson, candidate, premise, version)
+    looks_at = _importances(context, lesson, candidate)
     scores = candidate.scores.assign(run_id=context.run_id, target=target.id, scored_at=pd.Timestamp(context.now))
     with context.warehouse.write() as session:
         version_id = registry.register(session, version)
         session.append("backtests", scores)
+        if looks_at is not None:
+            session.append("importances", looks_at.assign(version_id=version_id))
         promoted = registry.decide(
             session,
             target=target.id,
@@ -142,6 +146,19 @@ def _conclude(context: Context, lesson: Lesson, candidate: Candidate, premise: P
     if verdict.outcome == "promoted" and not promoted:
         outcome = "not promoted: the champion changed meanwhile"
     return f"{version_id} ({candidate.family.name}, hold-out MAE {candidate.mean_mae():,.1f}) is {outcome}"
+
+
+def _importances(context: Context, lesson: Lesson, candidate: Candidate) -> pd.DataFrame | None:
+    """What the version looks at; None, and a line in the log, where that cannot be told: no reason not to serve."""
+    start = time.perf_counter()
+    try:
+        found = importance.importances(lesson, candidate)
+    except (ModelError, ArithmeticError, LookupError, ValueError) as error:
+        context.say(f"{lesson.target.id}: what {candidate.family.name} looks at is not known: {error}")
+        return None
+    first, took = found.input.iloc[0], time.perf_counter() - start
+    context.say(f"{lesson.target.id}: {candidate.family.name} looks most at {first}, found in {took:.1f} s")
+    return found.assign(written_at=pd.Timestamp(context.now), run_id=context.run_id)
 
 
 def _judge(

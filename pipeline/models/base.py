@@ -52,7 +52,7 @@ class Family(Protocol):
 
     `candidate` is False for a yardstick: scored beside the others, never promoted. `kinds` are the kinds of
     target it suits (markets.TARGET_KINDS). `members` names the families whose forecasts this one is the
-    equal mean of.
+    equal mean of; its state then holds theirs by name.
     """
 
     name: str
@@ -68,6 +68,14 @@ class Family(Protocol):
 
     def predict(self, state: dict[str, Any], batch: Batch) -> Floats:
         """Point forecasts (n, H) in the target's unit; NaN where an input is missing."""
+
+
+def is_linear(family: Family) -> bool:
+    """Whether forecasts of one state are linear in level, naive and columns within a local hour.
+
+    A family says so by `linear = True`.
+    """
+    return bool(getattr(family, "linear", False))
 
 
 @runtime_checkable

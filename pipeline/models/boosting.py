@@ -8,26 +8,26 @@ from pipeline.models.base import Floats
 from pipeline.models.threads import one_thread
 from pipeline.models.trees import Direct
 
+PARAMETERS: dict[str, Any] = {
+    "max_iter": 400,
+    "learning_rate": 0.05,
+    "max_leaf_nodes": 31,
+    "min_samples_leaf": 20,
+    "max_bins": 63,
+    "max_features": 0.5,
+    "early_stopping": False,
+}
+
 
 class Histogram:
-    """Friedman (2001) with histogram splits. A model is a fitted scikit-learn regressor; `parameters` are its."""
+    """Friedman (2001) with histogram splits. A model is a fitted regressor; `parameters` change PARAMETERS."""
 
     def __init__(self, **parameters: Any) -> None:
-        self._parameters = parameters
+        self._parameters = PARAMETERS | parameters
 
     def fit(self, rows: Floats, change: Floats, *, seed: int) -> HistGradientBoostingRegressor:
         """See trees.Learner."""
-        model = HistGradientBoostingRegressor(
-            max_iter=400,
-            learning_rate=0.05,
-            max_leaf_nodes=31,
-            min_samples_leaf=20,
-            max_bins=63,
-            max_features=0.5,
-            early_stopping=False,
-            random_state=seed,
-            **self._parameters,
-        )
+        model = HistGradientBoostingRegressor(random_state=seed, **self._parameters)
         with one_thread("openmp"):
             return model.fit(rows, change)
 

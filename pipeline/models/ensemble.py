@@ -4,7 +4,7 @@ from typing import Any
 
 from pipeline.errors import ModelError, NotEnoughData
 from pipeline.models import boosting, boosting_recursive, lightgbm, lightgbm_recursive, mlp
-from pipeline.models.base import STEADY, Batch, Family, Floats, equal_mean
+from pipeline.models.base import STEADY, Batch, Family, Floats, equal_mean, is_linear
 
 _DIRECT: Family = getattr(lightgbm, "FAMILY", boosting.FAMILY)
 _RECURSIVE: Family = getattr(lightgbm_recursive, "FAMILY", boosting_recursive.FAMILY)
@@ -23,6 +23,7 @@ class Ensemble:
     candidate = True
     kinds: tuple[str, ...] = STEADY
     members = tuple(member.name for member in MEMBERS)
+    linear = all(is_linear(member) for member in MEMBERS)
 
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
         """See Family.fit. Raises NotEnoughData when a member does."""

@@ -12,6 +12,7 @@ class Naive:
     candidate = True
     kinds: tuple[str, ...] = ANY_KIND
     members: tuple[str, ...] = ()
+    linear = True
 
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
         """Nothing to learn; never raises."""

@@ -23,6 +23,7 @@ class Ridge:
     candidate = True
     kinds: tuple[str, ...] = STEADY
     members: tuple[str, ...] = ()
+    linear = True
 
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
         """See Family.fit; rows with a NaN are left out. Raises NotEnoughData when no hour has enough days."""

@@ -21,7 +21,7 @@ def error_up(view: View, times: float) -> Iterator[Bad]:
     """Targets whose MAE of 7 days is above that of the 28 before by `times` what their policy allows."""
     for target in _targets(view):
         change = erring.change(view.warehouse, target, view.now)
-        allowed = 1 + times * (target.policy.error_up - 1)
+        allowed = erring.allowed(target, times)
         if change is None or change.mae <= allowed * change.mae_before:
             continue
         message = (
@@ -34,8 +34,7 @@ def error_up(view: View, times: float) -> Iterator[Bad]:
 def error_limit(view: View, times: float) -> Iterator[Bad]:
     """Targets whose error of 7 days, as issued, is above `times` their own `mae_limit` or `mape_limit_pct`."""
     for target in _targets(view):
-        own = {"mae": target.policy.mae_limit, "mape": target.policy.mape_limit_pct}
-        limits = {name: times * limit for name, limit in own.items() if limit is not None}
+        limits = erring.limits(target, times)
         scores = _scores(view, target, ERROR_DAYS) if limits else {"n": 0}
         over = [name for name in limits if scores["n"] >= LEAST_N and scores[name] > limits[name]]
         units = {"mae": f" {target.series.unit}", "mape": " %"}
@@ -140,10 +139,11 @@ def _targets(view: View) -> Iterator[Target]:
 
 
 RULES = (
-    Rule("error_up", "Error has grown", "warning", error_up, limit=1, unit="times the target's error_up_pct",
+    Rule("error_up", "Error has grown", "warning", error_up, limit=erring.USUAL, unit="times the target's error_up_pct",
          escalate=None, good="its MAE of 7 days is near that of the 28 before again", clear=0.9),
-    Rule("error_limit", "Error above its limit", "warning", error_limit, limit=1, unit="times the target's own limit",
-         good="its error of 7 days is within its limit again", escalate=DAY, clear=0.95),
+    Rule("error_limit", "Error above its limit", "warning", error_limit, limit=erring.USUAL,
+         unit="times the target's own limit", good="its error of 7 days is within its limit again",
+         escalate=DAY, clear=0.95),
     Rule("coverage_off", "Bands miss their share", "warning", coverage_off, limit=10, unit="points off 80 %",
          good="its bands hold about 80 % of the actuals again", escalate=None, clear=0.9),
     Rule("drift", "Data drifted", "info", drifted, limit=1, unit="drifted distributions", escalate=None,

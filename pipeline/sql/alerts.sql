@@ -9,8 +9,21 @@ FROM told t LEFT JOIN (SELECT * FROM alerts WHERE resolved_at IS NULL) a USING (
 ORDER BY t.rule, t.subject;
 
 -- name: maintenance_windows
--- Windows that end after $since.
-SELECT rule, subject, first_at, last_at, reason FROM maintenance WHERE last_at > $since ORDER BY first_at, window_id;
+-- Windows that end after $since, as far as they were not ended before their time.
+WITH ended AS (
+    SELECT substr(window_id, length('end:') + 1) AS window_id, first_at AS ended_at FROM maintenance
+    WHERE starts_with(window_id, 'end:')),
+windows AS (
+    SELECT m.* REPLACE (least(m.last_at, e.ended_at) AS last_at) FROM maintenance m LEFT JOIN ended e USING (window_id)
+    WHERE NOT starts_with(m.window_id, 'end:'))
+SELECT rule, subject, first_at, last_at, reason FROM windows
+WHERE last_at > $since AND first_at < last_at ORDER BY first_at, window_id;
+
+-- name: maintenance_by_id
+-- One window as it was declared, and when it was ended before its time.
+SELECT rule, subject, last_at,
+       (SELECT min(first_at) FROM maintenance WHERE window_id = 'end:' || $window_id) AS ended_at
+FROM maintenance WHERE window_id = $window_id AND NOT starts_with(window_id, 'end:');
 
 -- name: alert_by_id
 SELECT rule, subject, resolved_at, act, actor, act_reason, until, acted_at,

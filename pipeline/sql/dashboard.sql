@@ -1,12 +1,12 @@
 -- name: page_freshness
 -- One row: what was issued last, up to the origin $due, and how far the actuals reach.
 WITH issued AS (
-    SELECT origin, made_at, mode, status, version_id FROM issued_latest
+    SELECT origin, made_at, mode, status, version_id, issuer FROM issued_latest
     WHERE target = $target AND origin <= $due
     ORDER BY origin DESC, horizon LIMIT 1),
 known AS (
     SELECT max(valid_at) AS newest_actual, max(known_at) AS actuals_known_at FROM actuals WHERE target = $target)
-SELECT k.*, i.origin, i.made_at, i.mode, i.status, i.version_id FROM known k LEFT JOIN issued i ON true;
+SELECT k.*, i.origin, i.made_at, i.mode, i.status, i.version_id, i.issuer FROM known k LEFT JOIN issued i ON true;
 
 -- name: page_issue
 -- The newest issue up to the origin $due, one row a horizon, beside the issue before it for the same hours.
@@ -57,81 +57,6 @@ LEFT JOIN sextant b ON b.valid_at = p.valid_at AND b.origin = (SELECT origin FRO
 LEFT JOIN sextant n ON n.valid_at = p.valid_at AND n.origin = (SELECT origin FROM newest)
 ORDER BY p.valid_at;
 
--- name: page_accuracy
--- One row a horizon and issuer, over the hours that every issuer of the window forecast and that are scored.
--- Hours within declared events, $firsts to $lasts, are left out.
-WITH declared AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last),
-scored AS (
-    SELECT * FROM accuracy_latest s
-    ANTI JOIN declared d ON s.valid_at + INTERVAL 1 HOUR > d.first AND s.valid_at < d.last
-    WHERE target = $target AND origin >= $since AND origin < $until AND issuer IN ('sextant', 'naive', 'operator')),
-common AS (
-    SELECT origin, horizon FROM scored GROUP BY origin, horizon
-    HAVING count(DISTINCT issuer) = (SELECT count(DISTINCT issuer) FROM scored)),
-measured AS (
-    SELECT horizon, issuer, count(*) AS n, avg(abs(error)) AS mae, sqrt(avg(error ** 2)) AS rmse, avg(error) AS bias,
-           avg(in_band::DOUBLE) AS coverage, count(in_band) AS n_band, avg(pinball_loss) AS pinball_loss,
-           count(*) FILTER (mode = 'replay') AS n_replay, count(*) FILTER (status = 'fallback') AS n_fallback,
-           min(valid_at) AS first_hour, max(valid_at) AS last_hour
-    FROM scored JOIN common USING (origin, horizon) GROUP BY horizon, issuer)
-SELECT m.*, 1 - m.mae / nullif(n.mae, 0) AS skill
-FROM measured m LEFT JOIN measured n ON n.horizon = m.horizon AND n.issuer = 'naive' AND m.issuer != 'naive'
-ORDER BY m.horizon, list_position(['sextant', 'naive', 'operator'], m.issuer);
-
--- name: page_accuracy_by_day
--- One row a local day and issuer over the same common hours, all horizons together.
-WITH declared AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last),
-scored AS (
-    SELECT * FROM accuracy_latest s
-    ANTI JOIN declared d ON s.valid_at + INTERVAL 1 HOUR > d.first AND s.valid_at < d.last
-    WHERE target = $target AND origin >= $since AND origin < $until AND issuer IN ('sextant', 'naive', 'operator')),
-common AS (
-    SELECT origin, horizon FROM scored GROUP BY origin, horizon
-    HAVING count(DISTINCT issuer) = (SELECT count(DISTINCT issuer) FROM scored))
-SELECT timezone($zone, valid_at)::DATE::VARCHAR AS day, issuer, count(*) AS n,
-       avg(abs(error)) AS mae, avg(error) AS bias, avg(in_band::DOUBLE) AS coverage
-FROM scored JOIN common USING (origin, horizon)
-GROUP BY ALL ORDER BY day, issuer;
-
--- name: page_errors
--- The errors behind page_accuracy, one row a forecast, in time order.
-WITH declared AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last),
-scored AS (
-    SELECT * FROM accuracy_latest s
-    ANTI JOIN declared d ON s.valid_at + INTERVAL 1 HOUR > d.first AND s.valid_at < d.last
-    WHERE target = $target AND origin >= $since AND origin < $until AND issuer IN ('sextant', 'naive', 'operator')),
-common AS (
-    SELECT origin, horizon FROM scored GROUP BY origin, horizon
-    HAVING count(DISTINCT issuer) = (SELECT count(DISTINCT issuer) FROM scored))
-SELECT origin, horizon, issuer, error FROM scored JOIN common USING (origin, horizon) ORDER BY origin, horizon, issuer;
-
--- name: page_declared
--- How many scored hours of the window each declared event takes out.
-WITH declared AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last)
-SELECT d.first, count(DISTINCT s.valid_at) AS n
-FROM declared d JOIN accuracy_latest s ON s.valid_at + INTERVAL 1 HOUR > d.first AND s.valid_at < d.last
-WHERE s.target = $target AND s.origin >= $since AND s.origin < $until AND s.issuer = 'sextant'
-GROUP BY d.first ORDER BY d.first;
-
--- name: page_calibration
--- How the issued bands did, one row a horizon (hour is NULL) and one a local hour of day (horizon is NULL).
-WITH declared AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last)
-SELECT horizon, hour(timezone($zone, valid_at)) AS hour, count(*) AS n, avg(in_band::DOUBLE) AS inside80,
-       avg(in_band90::DOUBLE) AS inside90, avg(width) AS width, avg(winkler) AS winkler
-FROM accuracy_latest s
-ANTI JOIN declared d ON s.valid_at + INTERVAL 1 HOUR > d.first AND s.valid_at < d.last
-WHERE target = $target AND origin >= $since AND origin < $until AND issuer = 'sextant' AND in_band IS NOT NULL
-GROUP BY GROUPING SETS ((horizon), (hour)) ORDER BY horizon NULLS LAST, hour;
-
--- name: page_pit
--- In which tenth of its forecast distribution each actual lay; 10 % in each is right.
-WITH declared AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last)
-SELECT least(floor(10 * pit), 9)::BIGINT AS tenth, count(*) AS n, count(*) / sum(count(*)) OVER () AS share
-FROM accuracy_latest s
-ANTI JOIN declared d ON s.valid_at + INTERVAL 1 HOUR > d.first AND s.valid_at < d.last
-WHERE target = $target AND origin >= $since AND origin < $until AND issuer = 'sextant' AND pit IS NOT NULL
-GROUP BY tenth ORDER BY tenth;
-
 -- name: page_issues
 -- How many issues of the window were made live, replayed, fell back or were withheld, and how many were missed.
 SELECT count(DISTINCT origin) AS n, count(DISTINCT origin) FILTER (mode = 'replay') AS replayed,
@@ -141,27 +66,6 @@ SELECT count(DISTINCT origin) AS n, count(DISTINCT origin) FILTER (mode = 'repla
        (SELECT count(*) FROM missed_issues m
         WHERE m.target = $target AND m.origin >= $since AND m.origin < $until) AS missed
 FROM predictions WHERE target = $target AND issuer = 'sextant' AND origin >= $since AND origin < $until;
-
--- name: page_runs
--- Newest runs first; `log` is read one run at a time.
-SELECT run_id, job, state, requested_by, reason, queued_at, started_at, ended_at, rows_in, rows_out, error, slot_at,
-       attempt, failure, peak_mb, cancel_by, cancel_reason, epoch(ended_at - started_at) AS took_s
-FROM job_runs WHERE job = $job OR $job = 'all'
-ORDER BY coalesce(started_at, slot_at, queued_at) DESC, ended_at DESC NULLS FIRST, run_id LIMIT $n;
-
--- name: page_series
--- How far each series reaches, and how its newest request and those since $since went.
-WITH asked AS (
-    SELECT series, arg_max(source, seen_at) AS source, max(seen_at) AS asked_at,
-           arg_max(outcome, (seen_at, window_end)) AS outcome,
-           arg_max(message, (seen_at, window_end)) AS message,
-           count(*) FILTER (seen_at >= $since) AS n_asked,
-           count(*) FILTER (seen_at >= $since AND outcome NOT IN ('ok', 'empty', 'not_yet_published')) AS n_failed,
-           coalesce(sum(rows_quarantined) FILTER (seen_at >= $since), 0)::BIGINT AS n_quarantined
-    FROM fetches GROUP BY series),
-stored AS (SELECT series, max(valid_at) AS newest_at, max(seen_at) AS received_at, count(*) AS n FROM raw GROUP BY series)
-SELECT series, source, newest_at, received_at, n, asked_at, outcome, message, n_asked, n_failed, n_quarantined
-FROM asked FULL JOIN stored USING (series) ORDER BY series;
 
 -- name: page_versions
 -- Versions of a target, newest first; `mae` is the backtest's mean over the horizons, as the train job has it,
@@ -242,15 +146,6 @@ SELECT family, if(horizon = 0, slice, 'T+' || horizon) AS slice, n, mae, mae_se,
        skill_naive, skill_naive_se, skill_operator, skill_operator_se, p_value, window_start, window_end, scored_at
 FROM backtests WHERE target = $target AND kind = 'backtest' AND run_id = (SELECT run_id FROM newest)
 ORDER BY slice, mae;
-
--- name: page_training
--- The newest training run and the version of this target it made, if any.
-SELECT r.run_id, r.state, r.requested_by, r.reason, r.queued_at, r.started_at, r.heartbeat_at, r.ended_at, r.error, r.log,
-       v.version_id, p.outcome AS decision, p.reason AS decision_reason
-FROM job_runs r
-LEFT JOIN model_versions v ON v.run_id = r.run_id AND v.target = $target
-LEFT JOIN promotions p ON p.run_id = r.run_id AND p.target = $target AND p.version_id = v.version_id
-WHERE r.job = 'train' ORDER BY r.queued_at DESC, v.created_at DESC LIMIT 1;
 
 -- name: page_audit
 SELECT acted_at, actor, role, action, subject, outcome, reason, detail::VARCHAR AS detail

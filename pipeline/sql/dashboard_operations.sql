@@ -9,15 +9,6 @@ ORDER BY list_position(['critical', 'warning', 'info'], severity), since, alert_
 -- When the rules were last judged to the end.
 SELECT max(ended_at) AS ended_at FROM job_runs WHERE job = 'alert' AND state IN ('succeeded', 'skipped');
 
--- name: page_alert_history
--- Every alert that began since $since or is open still, newest first; `lasted_s` is NULL while it is open.
-SELECT alert_id, rule, subject, severity, message, since, resolved_at, resolved_message, act, actor, act_reason,
-       epoch(resolved_at - since) AS lasted_s
-FROM alerts
-WHERE (flipped_at >= $since OR resolved_at IS NULL)
-  AND (rule = $rule OR $rule = 'all') AND (severity = $severity OR $severity = 'all')
-ORDER BY flipped_at DESC, alert_id LIMIT $n;
-
 -- name: page_alert_rules
 -- How often each rule fired since $since, most often first.
 SELECT rule, count(*) AS n, count(*) FILTER (resolved_at IS NULL) AS n_open,
@@ -37,11 +28,6 @@ SELECT channel, count(*) FILTER (state = 'sent') AS n_sent, count(*) FILTER (sta
        max(started_at) FILTER (state = 'sent') AS sent_at, arg_max(state, (started_at, attempt)) AS state,
        arg_max(error, (started_at, attempt)) AS error
 FROM notifications WHERE started_at >= $since GROUP BY channel ORDER BY channel;
-
--- name: page_maintenance
--- Windows that end after $since, the latest first.
-SELECT rule, subject, first_at, last_at, reason, actor, declared_at FROM maintenance
-WHERE last_at >= $since ORDER BY first_at DESC, window_id;
 
 -- name: page_quality
 -- One row a series: its newest day and the seven complete days before it.
@@ -68,11 +54,6 @@ GROUP BY q.series ORDER BY q.series;
 SELECT series, day_start, timezone($zone, day_start)::DATE::VARCHAR AS day, expected, present, missing, longest_gap_min,
        flat_min, jumps, out_of_range, duplicates, off_grid, clock_change, verdict, present / nullif(expected, 0) AS share
 FROM quality WHERE day_start >= $since ORDER BY series, day_start;
-
--- name: page_backfills
--- Windows that open runs of ingest were asked to fill.
-SELECT state, args ->> 'from' AS first, args ->> 'to' AS last FROM job_runs
-WHERE job = 'ingest' AND state IN ('queued', 'running') AND args ->> 'from' IS NOT NULL ORDER BY queued_at, run_id;
 
 -- name: page_revisions
 -- How the hours of each local day moved between first being complete and now.

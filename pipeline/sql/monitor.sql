@@ -9,22 +9,25 @@ SELECT (SELECT max(started_at) FROM job_runs
 SELECT max(created_at) AS created_at FROM model_versions WHERE target = $target AND created_at <= $now;
 
 -- name: error_change
--- MAE of what was issued in the last week before $until against the four weeks before it, each local hour and
--- horizon weighted as in the last week and only those that both know; hours of declared events do not count.
+-- For each of $untils: MAE of what was issued in the week before it against the four weeks before that, each local
+-- hour and horizon weighted as in that week and only those that both know; hours of declared events do not count.
 WITH events AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last),
+points AS (SELECT unnest($untils::TIMESTAMPTZ[]) AS until),
 scored AS (
-    SELECT hour(timezone($zone, valid_at)) AS hour, horizon, abs(error) AS size, origin >= $until - INTERVAL 168 HOUR AS recent
-    FROM accuracy_latest
+    SELECT origin, hour(timezone($zone, valid_at)) AS hour, horizon, abs(error) AS size FROM accuracy_latest
     WHERE target = $target AND issuer = 'sextant' AND status IN ('ok', 'reduced')
-      AND origin < $until AND origin >= $until - INTERVAL 840 HOUR
+      AND origin < (SELECT max(until) FROM points) AND origin >= (SELECT min(until) FROM points) - INTERVAL 840 HOUR
       AND NOT EXISTS (SELECT 1 FROM events e WHERE valid_at + INTERVAL 1 HOUR > e.first AND valid_at < e.last)),
 cells AS (
-    SELECT hour, horizon, count(*) FILTER (recent) AS n, avg(size) FILTER (recent) AS mae,
+    SELECT until, hour, horizon, count(*) FILTER (recent) AS n, avg(size) FILTER (recent) AS mae,
            count(*) FILTER (NOT recent) AS n_before, avg(size) FILTER (NOT recent) AS mae_before
-    FROM scored GROUP BY ALL)
-SELECT coalesce(sum(n), 0)::BIGINT AS n, coalesce(sum(n_before), 0)::BIGINT AS n_before,
+    FROM (SELECT p.until, s.*, s.origin >= p.until - INTERVAL 168 HOUR AS recent
+          FROM points p JOIN scored s ON s.origin < p.until AND s.origin >= p.until - INTERVAL 840 HOUR)
+    GROUP BY until, hour, horizon)
+SELECT until, coalesce(sum(n), 0)::BIGINT AS n, coalesce(sum(n_before), 0)::BIGINT AS n_before,
        sum(n * mae) / sum(n) AS mae, sum(n * mae_before) / sum(n) AS mae_before
-FROM cells WHERE n > 0 AND n_before > 0;
+FROM points LEFT JOIN (FROM cells WHERE n > 0 AND n_before > 0) USING (until)
+GROUP BY until ORDER BY until;
 
 -- name: issued_scores
 -- Point forecasts as issued and their errors, by the hour they are for.

@@ -1,0 +1,116 @@
+"""Rows of query `page_scores` -> measures with their standard errors, by slice. Pure.
+
+A row is one forecast as issued: an origin and a horizon. `declared` hours of it are left out of every figure.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pipeline import metrics
+from pipeline.models.base import Floats
+
+COMPARATORS = ("naive", "operator")
+HOUR = pd.Timedelta(hours=1)
+LEAST = 10
+"""Issues below which a spread says nothing of the standard error."""
+MEASURES = ("mae", "rmse", "relative", "bias", "skill", "skill_operator", "coverage")
+
+
+@dataclass(frozen=True)
+class Relative:
+    """How errors are made comparable: `name` MAPE (in percent) or MASE (against `scale`, in the target's unit)."""
+
+    name: str
+    scale: float = float("nan")
+
+    def of(self, rows: pd.DataFrame) -> Floats:
+        """The relative size of each error; NaN where it has none."""
+        size = rows["error"].abs().to_numpy(float)
+        if self.name == "MASE":
+            return size / self.scale if self.scale > 0 else np.full(len(rows), np.nan)
+        actual = rows["actual"].to_numpy(float)
+        return 100 * size / np.where(actual == 0, np.nan, np.abs(actual))
+
+
+def counted(rows: pd.DataFrame, since: pd.Timestamp) -> pd.DataFrame:
+    """Rows from `since` on, without the hours of declared events."""
+    return rows[(rows["origin"] >= since) & rows["declared"].isna()]
+
+
+def comparators(rows: pd.DataFrame) -> list[str]:
+    """Which of naive and operator are known anywhere."""
+    return [name for name in COMPARATORS if rows[name].notna().any()]
+
+
+def common(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows for which every comparator that is known anywhere is known."""
+    return rows[rows[comparators(rows)].notna().all(axis=1)]
+
+
+def of_horizon(rows: pd.DataFrame, horizon: int | None) -> pd.DataFrame:
+    """The rows of one horizon; None: all."""
+    return rows if horizon is None else rows[rows["horizon"] == horizon]
+
+
+def laid_out(rows: pd.DataFrame, values: Floats) -> Floats:
+    """(hours, horizons) of `values` by origin and horizon, NaN where there is none: unknown keeps its place."""
+    place = ((rows["origin"] - rows["origin"].min()) // HOUR).to_numpy()
+    column = rows["horizon"].to_numpy() - int(rows["horizon"].min())
+    table = np.full((int(place.max()) + 1, int(column.max()) + 1), np.nan)
+    table[place, column] = values
+    return table
+
+
+def mean_error(rows: pd.DataFrame, values: Floats) -> float:
+    """Standard error of the mean of `values`, one for each row; see metrics.standard_error. NaN below LEAST issues."""
+    if rows["origin"][~np.isnan(values)].nunique() < LEAST:
+        return float("nan")
+    return metrics.standard_error(laid_out(rows, values)) or float("nan")
+
+
+def by_slice(rows: pd.DataFrame, labels: pd.Series, names: list[str], relative: Relative) -> pd.DataFrame:
+    """One row for each of `names` that has hours, in that order; columns as of `measured`, and `slice`."""
+    found = [{"slice": name} | measured(part, relative) for name in names if not (part := rows[labels.eq(name)]).empty]
+    return pd.DataFrame(found)
+
+
+def measured(rows: pd.DataFrame, relative: Relative) -> dict[str, float]:
+    """Measures of Sextant's forecasts, each with `_se` where that is defined, and the MAE of the comparators.
+
+    mae, rmse and bias are in the target's unit, skill, skill_operator and coverage shares; `n` counts forecasts,
+    `n_hours` the hours they are for, `n_band` those with a band. What cannot be known is NaN.
+    """
+    error = rows["error"].to_numpy(float)
+    size, square = np.abs(error), error**2
+    ratio, inside = relative.of(rows), rows["in_band"].to_numpy(float)
+    rmse = float(np.sqrt(square.mean()))
+    found = {
+        "n": len(rows), "n_hours": rows["valid_at"].nunique(),
+        "mae": float(size.mean()), "mae_se": mean_error(rows, size),
+        "rmse": rmse, "rmse_se": mean_error(rows, square) / (2 * rmse) if rmse > 0 else float("nan"),
+        "relative": _mean(ratio), "relative_se": mean_error(rows, ratio),
+        "bias": float(error.mean()), "bias_se": mean_error(rows, error),
+        "coverage": _mean(inside), "coverage_se": mean_error(rows, inside), "n_band": int((~np.isnan(inside)).sum()),
+    }  # fmt: skip
+    for name in COMPARATORS:
+        column = "skill" if name == "naive" else "skill_operator"
+        beside = np.abs(rows[name].to_numpy(float))
+        found |= {f"{name}_mae": _mean(beside)} | _skill(rows, size, beside, column)
+    count = {"n_replay": rows["mode"].eq("replay").sum(), "n_fallback": rows["status"].eq("fallback").sum()}
+    return found | {name: int(value) for name, value in count.items()}
+
+
+def _skill(rows: pd.DataFrame, size: Floats, beside: Floats, name: str) -> dict[str, float]:
+    known = np.isfinite(beside)
+    if not known.any() or not beside[known].sum() > 0:
+        return {name: float("nan"), f"{name}_se": float("nan")}
+    own, few = np.where(known, size, np.nan), rows["origin"][known].nunique() < LEAST
+    doubt = float("nan") if few else metrics.skill_error(laid_out(rows, own), laid_out(rows, beside))
+    return {name: float(1 - size[known].sum() / beside[known].sum()), f"{name}_se": doubt or float("nan")}
+
+
+def _mean(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")

@@ -1,0 +1,171 @@
+"""Scored forecasts -> every measure with its standard error, by horizon, hour, weekday, month, type of day, version."""
+
+from functools import partial
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import exports, formats, measuring, slicing, ui
+from dashboard.figures import accuracy as charts
+from dashboard.formats import BAND
+from dashboard.panels.chosen import ALL, Chosen
+
+METRICS = {
+    "MAE": "mae", "RMSE": "rmse", "Relative": "relative", "Bias": "bias", "Skill": "skill", "Coverage": "coverage",
+}  # fmt: skip
+
+
+def show(chosen: Chosen) -> None:
+    """The choice of a cut and a measure, one figure and one table."""
+    frame = chosen.frame
+    with ui.panel("How good, by", "Sextant beside naive and operator on the hours that all of them forecast"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+            by = st.segmented_control(
+                "By", list(slicing.WAYS), default="Horizon", required=True, key="by", bind="query-params",
+                label_visibility="collapsed",
+            ) or "Horizon"  # fmt: skip
+            metric = st.segmented_control(
+                "Measure", list(METRICS), default="MAE", required=True, key="metric", bind="query-params",
+                format_func=str, label_visibility="collapsed",
+            ) or "MAE"  # fmt: skip
+        rows = sliced(chosen, by)
+        if rows.empty:
+            ui.empty("Nothing to compare", "No hour of this horizon is scored in the window.", ":material/target:")
+            return
+        about = "" if by == "Horizon" else f"{chosen.about}, "
+        st.caption(f"**{_title(chosen, metric)}** by {slicing.WAYS[by].one}, {about}{chosen.span}.")
+        figure = frame.figure(
+            "by_slice",
+            lambda: charts.by_slice(rows, METRICS[metric], palette=frame.palette, digits=frame.digits),
+            *chosen.key, by, metric,
+        )  # fmt: skip
+        ui.draw(figure, key="by_slice", alt=f"{_title(chosen, metric)} by {slicing.WAYS[by].one}")
+        _table(chosen, rows, by)
+        _words(chosen, by)
+
+
+def sliced(chosen: Chosen, by: str) -> pd.DataFrame:
+    """The measures, one row a slice; see measuring.measured. `name` is the slice as a reader names it."""
+
+    def build() -> pd.DataFrame:
+        rows = measuring.of_horizon(chosen.common, None if by == "Horizon" else chosen.horizon)
+        if rows.empty:
+            return rows
+        labels, names = slicing.WAYS[by].cut(rows, chosen.frame.target)
+        found = measuring.by_slice(rows, labels, names, chosen.relative)
+        return found.assign(name=[_name(one, by) for one in found["slice"]])
+
+    return chosen.made("sliced", build, by)
+
+
+def _name(one: str, by: str) -> str:
+    if by == "Month":
+        return f"{pd.Period(one):%b %Y}"
+    if by == "Hour":
+        return f"{one}:00"
+    if by == "Version":
+        return formats.short(one) if "-" in one else f"{one} (fallback)"
+    return one
+
+
+def _title(chosen: Chosen, metric: str) -> str:
+    unit = chosen.frame.unit
+    titles = {
+        "MAE": f"Mean absolute error, {unit}",
+        "RMSE": f"Root mean squared error, {unit}",
+        "Relative": "Mean absolute percentage error, %" if chosen.relative.name == "MAPE" else "MASE",
+        "Bias": f"Bias (forecast minus actual), {unit}",
+        "Skill": "Better than naive and operator, share of their MAE saved",
+        "Coverage": f"Actuals in {BAND}; 80 % is right",
+    }
+    return titles[metric]
+
+
+def _doubted(value: float, doubt: float, digits: int, *, sign: bool = False) -> str:
+    """'150 ± 5', without the second part where it is not known."""
+    text = formats.signed(value, digits) if sign else formats.number(value, digits)
+    return text if text == formats.NONE or pd.isna(doubt) else f"{text} ± {formats.number(doubt, digits)}"
+
+
+def _share(value: float, doubt: float) -> str:
+    text = formats.percent(value)
+    return text if text == formats.NONE or pd.isna(doubt) else f"{text} ± {formats.number(100 * doubt, 1)}"
+
+
+def _table(chosen: Chosen, rows: pd.DataFrame, by: str) -> None:
+    frame, said = chosen.frame, {}
+    for name in ("mae", "rmse", "bias"):
+        pairs = zip(rows[name], rows[f"{name}_se"], strict=True)
+        said[f"{name}_said"] = [_doubted(*pair, frame.digits, sign=name == "bias") for pair in pairs]
+    pairs = zip(rows["relative"], rows["relative_se"], strict=True)
+    said["relative_said"] = [_doubted(*pair, 2) for pair in pairs]
+    for name in ("skill", "skill_operator", "coverage"):
+        said[f"{name}_said"] = [_share(*pair) for pair in zip(rows[name], rows[f"{name}_se"], strict=True)]
+    table = rows.assign(**said)
+    ui.table(table, _columns(chosen, rows, by), colours=frame.palette, rows=12, alt=f"Measures by {by.lower()}")
+    _downloads(chosen, rows, by)
+
+
+def _columns(chosen: Chosen, rows: pd.DataFrame, by: str) -> dict[str, object]:
+    unit, text = chosen.frame.unit, st.column_config.TextColumn
+    number = f"%,.{chosen.frame.digits}f"
+    relative = "MAPE, %" if chosen.relative.name == "MAPE" else "MASE"
+    columns: dict[str, object] = {
+        "name": text(slicing.WAYS[by].one.capitalize(), pinned=True),
+        "n": st.column_config.NumberColumn("n", format="%,d", help="Scored forecasts, each horizon of an hour is one"),
+        "mae_said": text(f"MAE, {unit}", alignment="right"),
+        "rmse_said": text(f"RMSE, {unit}", alignment="right"),
+        "relative_said": text(relative, alignment="right"),
+        "bias_said": text(f"Bias, {unit}", alignment="right"),
+        "skill_said": text("Better than naive", alignment="right"),
+        "skill_operator_said": text("Better than operator", alignment="right"),
+        "coverage_said": text(f"In {BAND}", alignment="right"),
+        "n_band": st.column_config.NumberColumn("n of bands", format="%,d"),
+        "naive_mae": st.column_config.NumberColumn("MAE of naive", format=number),
+        "operator_mae": st.column_config.NumberColumn("MAE of operator", format=number),
+        "n_replay": st.column_config.NumberColumn("Replayed", format="%,d"),
+        "n_fallback": st.column_config.NumberColumn("From fallbacks", format="%,d"),
+    }
+    unknown = {name for name in ("operator", "naive") if rows[f"{name}_mae"].isna().all()}
+    gone = {f"{name}_mae" for name in unknown} | {"skill_operator_said" for name in unknown if name == "operator"}
+    gone |= {"skill_said" for name in unknown if name == "naive"}
+    gone |= {"n_band"} if rows["n_band"].equals(rows["n"]) else set()
+    return {name: column for name, column in columns.items() if name not in gone}
+
+
+def _downloads(chosen: Chosen, rows: pd.DataFrame, by: str) -> None:
+    frame = chosen.frame
+    file = rows.drop(columns="name").rename(columns={"relative": chosen.relative.name.lower()})
+    file = file.rename(columns={"relative_se": f"{chosen.relative.name.lower()}_se"}).assign(
+        by=by, horizons=ALL if by == "Horizon" else chosen.about, target=frame.target.id, unit=frame.unit,
+        since=pd.Timestamp(chosen.since), until=pd.Timestamp(chosen.until),
+    )  # fmt: skip
+    name = f"{frame.target.id}-accuracy-by-{by.lower().replace(' ', '-')}-{chosen.since:%Y%m%d}-{chosen.until:%Y%m%d}"
+    downloads(file, name, "by_slice")
+
+
+def downloads(file: pd.DataFrame, name: str, key: str) -> None:
+    """Two buttons: `file` as CSV and as Parquet."""
+    kinds = {"CSV": ("text/csv", exports.csv), "Parquet": ("application/vnd.apache.parquet", exports.parquet)}
+    with st.container(horizontal=True, gap="xsmall", width="content"):
+        for label, (mime, write) in kinds.items():
+            st.download_button(
+                label, partial(write, file), f"{name}.{label.lower()}", mime, key=f"{key}_{label.lower()}",
+                icon=":material/download:", type="tertiary", on_click="ignore",
+            )  # fmt: skip
+
+
+def _words(chosen: Chosen, by: str) -> None:
+    relative = chosen.relative
+    scale = "" if relative.name == "MAPE" else (
+        " MASE is the MAE over that of “same hour last week” on the actuals of the year up to the window's end, "
+        f"{formats.number(relative.scale, chosen.frame.digits)} {chosen.frame.unit}: below 1 is better than that."
+    )  # fmt: skip
+    clock = (
+        "" if by in ("Horizon", "Version") else f" Local hours and days of {formats.city(chosen.frame.target.zone)}."
+    )
+    st.caption(
+        "± is one standard error. The horizons of an issue count as one, and hours up to a week apart may err alike "
+        "(Newey and West); a slice is blanked out in time and not cut out, so that neighbours stay neighbours. Below "
+        f"{measuring.LEAST} issues it is not given. Differences within two of them may be chance.{clock}{scale}"
+    )

@@ -1,0 +1,44 @@
+"""Newest issue -> one card an hour: value, change against the issue before, band."""
+
+from datetime import timedelta
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import formats
+from dashboard.ui import Frame
+
+
+def show(frame: Frame, issue: pd.DataFrame) -> None:
+    """The cards in a row, or in several where it is narrow; rows as from query `page_issue`."""
+    with st.grid(6, min_column_width=150):
+        for row in issue.itertuples():
+            with st.container(border=True, gap="xsmall"):
+                _card(frame, row)
+
+
+def _card(frame: Frame, row: Any) -> None:
+    label = f"T+{row.horizon} · {formats.hour(row.valid_at, frame.zone)}"
+    if row.valid_at + timedelta(hours=1) <= frame.now:
+        label += " · passed"
+    elif row.valid_at <= frame.now and frame.fresh.stale:
+        label += " · running"
+    first = pd.isna(row.change)
+    change = None if pd.isna(row.p50) else "first issue" if first else formats.signed(row.change, frame.digits)
+    st.metric(
+        label,
+        "withheld" if pd.isna(row.p50) else formats.number(row.p50, frame.digits),
+        delta=change,
+        delta_color="off",
+        delta_arrow="off" if first or change == "0" else "up" if row.change > 0 else "down",
+        delta_description=None if first else "vs last issue",
+    )
+    st.caption(_band(frame, row))
+
+
+def _band(frame: Frame, row: Any) -> str:
+    if pd.isna(row.p10):
+        return f"no band · {frame.unit}"
+    low, high = formats.number(row.p10, frame.digits), formats.number(row.p90, frame.digits)
+    return f"{low} {formats.NONE} {high} {frame.unit}"

@@ -1,0 +1,33 @@
+"""Rows of `importances` -> what a version looks at: a bar a group of inputs, and how that was found."""
+
+import streamlit as st
+
+from dashboard import formats, ui
+from dashboard.figures import models as figures
+from dashboard.ui import Frame
+
+
+def show(frame: Frame, version_id: str | None) -> None:
+    """What `version_id` looks at; None: there is no version yet, nothing is drawn."""
+    if version_id is None:
+        return
+    rows = frame.ask("page_importances", target=frame.target.id, version_id=version_id)
+    with ui.panel(
+        f"What {formats.plain(version_id)} looks at", "By how much its error grows without a group of inputs"
+    ):
+        if rows.empty:
+            ui.empty(
+                f"No importance is known of {formats.plain(version_id)}",
+                "Training runs write it down for each new version.",
+                icon=":material/bar_chart:",
+            )
+            return
+        figure = frame.figure("importance", lambda: figures.importance(rows, palette=frame.palette), version_id)
+        ui.draw(figure, key="importance", alt="Growth of the error when a group of inputs is shuffled, largest on top")
+        one = rows.iloc[0]
+        st.caption(
+            f"By how much the hold-out MAE of {formats.number(one.mae, 1)} {frame.unit} grows, in {frame.unit}, when "
+            f"the values of one group of inputs are exchanged between hours, so that they say nothing more: mean of "
+            f"{formats.count(one.repeats, 'shuffle')}, n = {formats.count(one.n, 'origin')}; whiskers are one standard "
+            f"error over the shuffles. Groups that say the same share their importance."
+        )
