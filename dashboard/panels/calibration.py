@@ -1,5 +1,7 @@
 """Scored bands -> the part of the Accuracy page on whether they hold what they promise, and how wide they are."""
 
+from collections.abc import Callable
+
 import pandas as pd
 import streamlit as st
 
@@ -70,27 +72,13 @@ def _pit(chosen: Chosen, rows: pd.DataFrame) -> None:
 def _table(chosen: Chosen, rows: pd.DataFrame) -> None:
     frame = chosen.frame
 
-    def shares(name: str) -> list[str]:
-        pairs = zip(rows[name], rows[f"{name}_se"], strict=True)
-        return [
-            formats.percent(one) + ("" if pd.isna(se) else f" ± {formats.number(100 * se, 1)}") for one, se in pairs
-        ]
-
-    def sizes(name: str) -> list[str]:
-        pairs = zip(rows[name], rows[f"{name}_se"], strict=True)
-        digits = frame.digits
-        return [
-            formats.number(one, digits) + ("" if pd.isna(se) else f" ± {formats.number(se, digits)}")
-            for one, se in pairs
-        ]
-
     text = st.column_config.TextColumn
     table = rows.assign(
         name=[f"T+{one}" for one in rows["horizon"]],
-        in80=shares("inside80"),
-        in90=shares("inside90"),
-        width_said=sizes("width"),
-        winkler_said=sizes("winkler"),
+        in80=_doubted(rows, "inside80", formats.percent, 1, scale=100),
+        in90=_doubted(rows, "inside90", formats.percent, 1, scale=100),
+        width_said=_doubted(rows, "width", lambda one: formats.number(one, frame.digits), frame.digits),
+        winkler_said=_doubted(rows, "winkler", lambda one: formats.number(one, frame.digits), frame.digits),
     )
     columns = {
         "name": text("Horizon", pinned=True),
@@ -112,3 +100,11 @@ def _table(chosen: Chosen, rows: pd.DataFrame) -> None:
         f"Sharp and right is the aim: a narrow band only counts if it holds its share. ± is one standard error; "
         f"{chosen.span}.{few}"
     )
+
+
+def _doubted(
+    rows: pd.DataFrame, name: str, said: Callable[[float], str], digits: int, *, scale: float = 1
+) -> list[str]:
+    """Each value with its standard error, where there is one."""
+    pairs = zip(rows[name], rows[f"{name}_se"], strict=True)
+    return [said(one) + ("" if pd.isna(se) else f" ± {formats.number(scale * se, digits)}") for one, se in pairs]
