@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from dashboard.memory import Key, Known, Memory
+from dashboard.patience import WHOLE_S, Patience
 from pipeline import asof
 from pipeline import freshness as freshness_of
 from pipeline.asof import Moment
@@ -23,7 +25,19 @@ from pipeline.runner import Job
 from pipeline.settings import Settings
 from pipeline.warehouse import Session, Warehouse
 
-WAIT_S = 3.0
+MOVING = {
+    "page_freshness": ("due",),
+    "page_issue": ("due",),
+    "page_fan": ("due", "since"),
+    "page_ramps": ("since", "until"),
+    "page_accuracy": ("since", "until"),
+    "page_steps": ("at",),
+    "page_series": ("since",),
+    "page_timetable": ("since",),
+    "look": ("minute",),
+}
+"""Questions about now, with what moves on in them by itself: an answer of the last hour is the last one known."""
+HOUR = timedelta(hours=1)
 T = TypeVar("T")
 
 
@@ -41,7 +55,7 @@ class Desk:
     operations: Operations = field(default_factory=Operations)
     then: Moment | None = None
     _memory: Memory = field(default_factory=Memory)
-    _late: threading.local = field(default_factory=threading.local)
+    _patience: Patience = field(default_factory=Patience)
     _mutex: threading.Lock = field(default_factory=threading.Lock)
     _given: Stamp = frozenset()
     _seated: Version | None = None
@@ -56,11 +70,13 @@ class Desk:
         return replace(self, then=then, clock=lambda: then.at)
 
     def seated(self) -> "Desk":
-        """The same desk for one run of a page: it knows which answers that page was given (see `outdated`)."""
-        return replace(self, _given=frozenset(), _seated=self.warehouse.version())
+        """The same desk for one run of a page: it waits once, and knows which answers it gave (see `outdated`)."""
+        return replace(self, _given=frozenset(), _seated=self.warehouse.version(), _patience=Patience(of_a_run=True))
 
     def outdated(self) -> bool:
-        """Whether a table changed that an answer given to this page is about, or a first answer became possible."""
+        """Whether a table changed that an answer given to this page is about, or a better answer may be possible."""
+        if self._patience.late:
+            return True
         if not self._given:
             return self._seated != self.warehouse.version()
         return not self.warehouse.generations().holds(self._given)
@@ -84,12 +100,7 @@ class Desk:
         key = key if self.then is None else (self.then, *key)
         known = self._memory.get(key)
         if known is None or not self.warehouse.generations().holds(known.stamp):
-            try:
-                known = self._answered(key, known, work)
-            except (Busy, Held):
-                if known is None:
-                    raise
-                self._late.seen = True
+            known = self._answered(key, known, work)
         answer: T = self._give(known)
         return answer
 
@@ -115,7 +126,15 @@ class Desk:
 
     def _answered(self, key: Key, known: Known | None, work: Callable[[Session], T]) -> Known:
         """Ask, unless what is known turns out to hold: outside a read a writer may make that look uncertain."""
-        with self.warehouse.read() as session:
+        last = known or self._before(key)
+        with ExitStack() as stack:
+            try:
+                with self._patience.waiting(known=last is not None) as wait_s:
+                    session = stack.enter_context(self.warehouse.read(wait_s))
+            except (Busy, Held):
+                if last is None:
+                    raise
+                return last
             now = self.warehouse.generations()
             if known is not None and now.holds(known.stamp):
                 return known
@@ -123,12 +142,25 @@ class Desk:
                 asof.cut(session, self.then)
             with session.reading() as tables:
                 answer = work(session)
-        return self._memory.keep(key, Known.of(answer, now.stamp(tables)))
+        return self._keep(key, Known.of(answer, now.stamp(tables)))
+
+    def _keep(self, key: Key, known: Known) -> Known:
+        if key[0] in MOVING:
+            self._memory.keep(_kin(key), Known((key, known), known.stamp, 0))
+        return self._memory.keep(key, known)
+
+    def _before(self, key: Key) -> Known | None:
+        """The newest answer to a question about now, as it was asked within the hour before."""
+        found = self._memory.get(_kin(key)) if key[0] in MOVING else None
+        if found is None:
+            return None
+        asked, known = found.answer
+        moved = [new[1] - old[1] for new, old in zip(key[1:], asked[1:], strict=True) if new[0] in MOVING[key[0]]]
+        return known if all(timedelta() <= one <= HOUR for one in moved) else None
 
     def late(self) -> bool:
-        """Whether this thread was given an outdated answer since it last asked this."""
-        seen, self._late.seen = getattr(self._late, "seen", False), False
-        return seen
+        """Whether an answer to this page was outdated or could not be had."""
+        return self._patience.late
 
     def exists(self) -> bool:
         """Whether there is a warehouse file at all."""
@@ -172,7 +204,7 @@ def desk() -> Desk:
     return Desk(
         settings=settings,
         markets=load_markets(settings.config, settings.markets),
-        warehouse=Warehouse(settings.warehouse, wait_s=min(WAIT_S, settings.lock_wait_s)),
+        warehouse=Warehouse(settings.warehouse, wait_s=min(WHOLE_S, settings.lock_wait_s)),
         clock=clock_of(settings.clock),
         operations=load_operations(settings.config),
     )
@@ -198,7 +230,8 @@ def freshness(source: Desk, target: Target, now: datetime) -> Freshness:
 def look(source: Desk, market: Market, now: datetime) -> list[freshness_of.Freshness]:
     """How current each series of `market` is; moves on with the minute."""
     minute = now.replace(second=0, microsecond=0)
-    return source.look(("look", market.id, minute), lambda session: freshness_of.look(session, market, now))
+    key = ("look", ("market", market.id), ("minute", minute))
+    return source.look(key, lambda session: freshness_of.look(session, market, now))
 
 
 def moment(value: Any) -> datetime | None:
@@ -224,6 +257,11 @@ def this_hour(now: datetime) -> datetime:
 def due_origin(now: datetime) -> datetime:
     """The newest origin that can be issued at `now`; what lies beyond was made by a clock that was ahead."""
     return this_hour(now) - timedelta(hours=1)
+
+
+def _kin(key: Key) -> Key:
+    """What stays the same in a question about now."""
+    return ("last", key[0], *(one for one in key[1:] if one[0] not in MOVING[key[0]]))
 
 
 def _missing(newest: datetime | None, now: datetime) -> int:

@@ -12,8 +12,8 @@ ROLES = ("viewer", "operator", "admin")
 NEEDS = {
     "retrain": "operator",
     "promote": "admin",
-    "roll_back": "admin",
-    "reissue": "admin",
+    "roll_back": "operator",
+    "reissue": "operator",
     "run_now": "operator",
     "cancel": "operator",
     "retry": "operator",
@@ -26,8 +26,8 @@ NEEDS = {
 }
 MAY = {
     "viewer": "May look at everything and change nothing.",
-    "operator": "May look at everything, run, cancel, retry and backfill, retrain, and see to alerts.",
-    "admin": "May do what an operator may, change the champion, issue again and declare maintenance.",
+    "operator": "May also run, cancel, retry, backfill, retrain, roll back, issue again and see to alerts.",
+    "admin": "May do what an operator may, promote a version and declare maintenance.",
 }
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 

@@ -3,8 +3,9 @@
     python -m dashboard.screenshots [--address http://127.0.0.1:8501] [--folder docs] [--prefix stale_]
     python -m dashboard.screenshots --states [full empty ...] [--folder build/gallery]
 
-Without an address a server of its own is started over SEXTANT_WAREHOUSE. With --states every page is taken in each
-state a warehouse can be in, as `python -m tests.states` serves them, and an index.html shows them all.
+Without an address a server of its own is started over SEXTANT_WAREHOUSE, and another one to sign in at. With --states
+every page is taken in each state a warehouse can be in, as `python -m tests.states` serves them, and an index.html
+shows them all. Of a long page the top is taken.
 """
 
 import argparse
@@ -35,10 +36,13 @@ PATHS = {
     "alerts": "alerts",
     "audit": "audit",
 }
+SIGN_IN = "sign_in"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTHS = {1440: "", 390: "_phone"}
+TALLEST = {1440: 1800, 390: 2400}
+COLOURS = 160
 SETTLED = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-HEIGHT = "document.querySelector('[data-testid=\"stMain\"]').scrollHeight"
+HEIGHT = "(document.querySelector('[data-testid=\"stMain\"]') || document.documentElement).scrollHeight"
 START_S = 60
 STATES = (sys.executable, "-m", "tests.states")
 
@@ -66,6 +70,10 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     with _serving() as address:
         _shoot(address, options)
+    if options.pages == list(PATHS):
+        options.pages = [SIGN_IN]
+        with _serving(SEXTANT_AUTH="password") as address:
+            _shoot(address, options)
     return 0
 
 
@@ -86,21 +94,24 @@ def _shoot(address: str, options: argparse.Namespace) -> None:
                 context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
                 for name in options.pages:
                     target = options.folder / f"{options.prefix}{name}{suffix}_{theme}.png"
-                    _picture(context.new_page(), f"{address}/{PATHS[name]}", target)
+                    _picture(context.new_page(), f"{address}/{PATHS.get(name, 'sign-in')}", target)
                 context.close()
         browser.close()
 
 
 def _picture(page: Any, url: str, target: Path) -> None:
     page.goto(url, wait_until="domcontentloaded")
-    page.locator(SETTLED).wait_for(timeout=60_000)
+    if not target.name.startswith(SIGN_IN):
+        page.locator(SETTLED).wait_for(timeout=60_000)
+        page.locator('[data-testid="stSkeleton"]').first.wait_for(state="detached", timeout=60_000)
     page.wait_for_timeout(2000)
-    size = page.viewport_size
-    page.set_viewport_size({"width": size["width"], "height": max(700, page.evaluate(HEIGHT))})
+    width = page.viewport_size["width"]
+    height = min(TALLEST[width], max(700, page.evaluate(HEIGHT)))
+    page.set_viewport_size({"width": width, "height": height})
     page.wait_for_timeout(900)
     picture = Image.open(io.BytesIO(page.screenshot()))
     # A page has few colours; a palette makes the file a third as big.
-    picture.convert("RGB").quantize(192).save(target, optimize=True)
+    picture.convert("RGB").quantize(COLOURS).save(target, optimize=True)
     page.close()
 
 
@@ -147,12 +158,12 @@ def _state(name: str, options: argparse.Namespace) -> Iterator[str]:
 
 
 @contextmanager
-def _serving() -> Iterator[str]:
+def _serving(**env: str) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as server:
+    command = [sys.executable, "-m", "dashboard.server", "--port", str(port)]
+    with subprocess.Popen(command, cwd=ROOT, env=os.environ | env, stdout=subprocess.DEVNULL) as server:
         try:
             _wait(f"http://127.0.0.1:{port}")
             yield f"http://127.0.0.1:{port}"
@@ -164,7 +175,7 @@ def _wait(address: str) -> None:
     deadline = time.monotonic() + START_S
     while True:
         try:
-            urllib.request.urlopen(f"{address}/_stcore/health", timeout=2).close()
+            urllib.request.urlopen(f"{address}/health", timeout=2).close()
             return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             if time.monotonic() > deadline:

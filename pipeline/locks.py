@@ -35,9 +35,9 @@ class Locks:
         self._clock = clock
 
     @contextmanager
-    def shared(self) -> Iterator[None]:
-        """Hold the lock beside other readers. Raises Busy after the wait."""
-        deadline = self._clock() + self._wait_s
+    def shared(self, wait_s: float | None = None) -> Iterator[None]:
+        """Hold the lock beside other readers. Raises Busy after the wait, at most `wait_s` where that is given."""
+        deadline = self._clock() + (self._wait_s if wait_s is None else min(wait_s, self._wait_s))
         with self._held("gate", fcntl.LOCK_SH, deadline):
             lock = self._held("lock", fcntl.LOCK_SH, deadline)
             lock.__enter__()

@@ -27,7 +27,13 @@ def roll_back(
     reason: str,
     now: datetime,
 ) -> None:
-    """Make an earlier champion the champion again, from the next issue on; see `promote` for what is raised."""
+    """Make an earlier champion the champion again, from the next issue on; see `promote` for what is raised.
+
+    A version that never was champion is no way back: ModelError.
+    """
+    registry.version(warehouse, target.id, version_id)
+    if version_id not in set(registry.timeline(warehouse, target.id)["version_id"]):
+        raise ModelError(f"{version_id} never was the champion, so it cannot be rolled back to; promote it instead.")
     _change(warehouse, models, "rollback", target, version_id, expected, actor=actor, reason=reason, now=now)
 
 

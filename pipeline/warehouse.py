@@ -45,11 +45,11 @@ class Warehouse:
         self._mine = threading.local()
 
     @contextmanager
-    def read(self) -> Iterator[Session]:
+    def read(self, wait_s: float | None = None) -> Iterator[Session]:
         """A session that reads. Inside another session of the same thread it joins that one.
 
-        Raises NoWarehouse when there is no file yet, Busy when writers keep the lock, Held when an
-        outsider holds the file.
+        Raises NoWarehouse when there is no file yet, Busy when writers keep the lock (for `wait_s` at most, where
+        that is given), Held when an outsider holds the file.
         """
         joined = getattr(self._mine, "session", None)
         if joined is not None:
@@ -59,7 +59,7 @@ class Warehouse:
             raise NoWarehouse(
                 f"{self.path.name} does not exist yet; run `python jobs.py demo` or `python jobs.py all`."
             )
-        with self._beside(), self._engine.attached("READ_ONLY") as cursor, self._session(cursor) as session:
+        with self._beside(wait_s), self._engine.attached("READ_ONLY") as cursor, self._session(cursor) as session:
             yield session
 
     @contextmanager
@@ -188,8 +188,8 @@ class Warehouse:
                 self._mine.alone = False
 
     @contextmanager
-    def _beside(self) -> Iterator[None]:
-        with nullcontext() if getattr(self._mine, "alone", False) else self._locks.shared():
+    def _beside(self, wait_s: float | None = None) -> Iterator[None]:
+        with nullcontext() if getattr(self._mine, "alone", False) else self._locks.shared(wait_s):
             yield
 
     def busy_jobs(self) -> list[str]:

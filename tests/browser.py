@@ -66,9 +66,9 @@ def environment(warehouse: Path, **more: str) -> dict[str, str]:
 
 @contextmanager
 def serving(warehouse: Path, log: Path, **more: str) -> Iterator[str]:
-    """A Streamlit server over `warehouse` on a free loopback port; gives its address. `more` are its settings."""
+    """The dashboard's server over `warehouse` on a free loopback port; gives its address. `more` are its settings."""
     port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "dashboard.server", "--port", str(port)]
     env = environment(warehouse, **more)
     with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=out) as server:
         try:
@@ -168,7 +168,7 @@ def _wait(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
         if server.poll() is not None:
             break
         try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
+            with urllib.request.urlopen(f"{address}/health", timeout=2) as answer:
                 if answer.status == 200:
                     return
         except (urllib.error.URLError, ConnectionError, TimeoutError):

@@ -81,12 +81,18 @@ def test_an_unknown_version_is_refused(desk: Desk) -> None:
         roll_back(desk, ADMIN, version_id="demo.load-v9")
 
 
-@pytest.mark.parametrize("user", [VIEWER, OPERATOR])
-def test_a_role_that_may_not_roll_back_is_denied_and_audited(desk: Desk, user: User) -> None:
-    with pytest.raises(Denied, match="needs the role admin"):
-        roll_back(desk, user)
+def test_a_role_that_may_not_roll_back_is_denied_and_audited(desk: Desk) -> None:
+    with pytest.raises(Denied, match="roll back needs the role operator"):
+        roll_back(desk, VIEWER)
     assert champion(desk) == "demo.load-v3"
     assert audit(desk)["outcome"].tolist() == ["denied"]
+
+
+def test_an_operator_rolls_back_and_issues_again(desk: Desk) -> None:
+    roll_back(desk, OPERATOR)
+    actions.reissue(desk, user=OPERATOR, target="demo.load", reason="v3 is off", now=NOW)
+    assert champion(desk) == "demo.load-v2"
+    assert desk.warehouse.ask("open_runs")["args"].map(json.loads).tolist() == [{"reissue": "demo.load"}]
 
 
 @pytest.mark.parametrize("reason", ["", "   "])
@@ -140,13 +146,21 @@ def test_a_candidate_of_before_the_last_change_of_champion_waits_no_more(waiting
     assert waiting.ask("page_waiting", target="demo.load").empty
 
 
-def test_only_an_admin_promotes_or_issues_again(waiting: Desk) -> None:
+def test_only_an_admin_promotes(waiting: Desk) -> None:
     with pytest.raises(Denied, match="promote needs the role admin"):
         promote(waiting, OPERATOR)
-    with pytest.raises(Denied, match="reissue needs the role admin"):
-        actions.reissue(waiting, user=OPERATOR, target="demo.load", reason="at once", now=NOW)
+    with pytest.raises(Denied, match="reissue needs the role operator"):
+        actions.reissue(waiting, user=VIEWER, target="demo.load", reason="at once", now=NOW)
     assert champion(waiting) == "demo.load-v3"
     assert waiting.warehouse.ask("open_runs").empty
+
+
+@pytest.mark.parametrize("user", [OPERATOR, ADMIN])
+def test_a_roll_back_is_no_way_round_a_promotion(waiting: Desk, user: User) -> None:
+    with pytest.raises(ModelError, match=r"demo\.load-v4 never was the champion"):
+        roll_back(waiting, user, version_id="demo.load-v4")
+    assert champion(waiting) == "demo.load-v3"
+    assert sorted(audit(waiting).query("actor == @user.name")["outcome"]) == ["failed", "started"]
 
 
 def test_a_promotion_on_a_stale_page_changes_nothing(waiting: Desk) -> None:

@@ -1,6 +1,5 @@
 """Answers are remembered per version of the warehouse; numbers on pages are those of the tables."""
 
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,8 +10,7 @@ import pytest
 
 from dashboard import data, memory
 from dashboard.data import Desk
-from pipeline.errors import Busy, NoWarehouse
-from pipeline.locks import Locks
+from pipeline.errors import NoWarehouse
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 from tests import filler
@@ -111,19 +109,6 @@ def test_a_figure_of_answers_from_before_a_write_is_not_kept_for_after_it(desk: 
     assert quick.made(("one",), lambda: "new") == "new"
     assert slow.outdated()
     assert not quick.outdated()
-
-
-def test_a_busy_warehouse_gives_the_last_known_answer_and_says_so(desk: Desk) -> None:
-    known = desk.ask("page_alert_acts", alert_id="al-job")
-    assert not desk.late()
-    desk.warehouse = Warehouse(desk.warehouse.path, wait_s=0.05)
-    with _Writer(desk.warehouse.path):
-        desk.warehouse.path.touch()
-        assert desk.ask("page_alert_acts", alert_id="al-job") is known
-        with pytest.raises(Busy):
-            desk.ask("page_alert_acts", alert_id="other")
-    assert desk.late()
-    assert not desk.late()
 
 
 def test_a_missing_file_is_no_warehouse(tmp_path: Path) -> None:
@@ -233,24 +218,3 @@ def test_the_champion_is_the_only_one_marked(desk: Desk) -> None:
     versions = desk.ask("page_versions", target="demo.load", since=WINDOW["since"])
     assert versions.loc[versions["is_champion"], "version_id"].tolist() == ["demo.load-v3"]
     assert versions["mae"].notna().all()
-
-
-class _Writer:
-    """Holds the exclusive lock from another thread."""
-
-    def __init__(self, path: Path) -> None:
-        self._locks, self._held, self._done = Locks(path, wait_s=5), threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._hold)
-
-    def _hold(self) -> None:
-        with self._locks.exclusive():
-            self._held.set()
-            self._done.wait(20)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-        self._held.wait(5)
-
-    def __exit__(self, *_error: object) -> None:
-        self._done.set()
-        self._thread.join()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from dashboard import actions
+from dashboard import actions, identity
 from dashboard.actions import Denied
 from dashboard.data import Desk
 from dashboard.identity import User
@@ -150,7 +150,8 @@ def test_an_alert_that_is_over_cannot_be_acknowledged(desk: Desk) -> None:
     assert "failed" in set(audit(desk)["outcome"])
 
 
-def test_running_a_new_issue_again_takes_the_role_of_a_new_issue(desk: Desk) -> None:
+def test_running_a_new_issue_again_takes_the_role_of_a_new_issue(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(identity.NEEDS, "reissue", "admin")
     run_id = actions.reissue(desk, user=ADMIN, target="demo.load", reason="new champion", now=NOW)
     actions.cancel(desk, user=ADMIN, run_id=run_id, reason="not yet", now=NOW)
     before = counts(desk)

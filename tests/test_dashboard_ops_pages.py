@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import actions, alarms, runbook
+from dashboard import actions, alarms, identity, runbook
 from dashboard.data import Desk
 from dashboard.identity import User
 from pipeline.errors import Busy
@@ -230,7 +230,8 @@ def test_the_time_a_run_took_has_room_for_its_longest_words(desk: Desk) -> None:
     assert json.loads(shown.proto.columns)["took"]["width"] >= 100
 
 
-def test_an_operator_cannot_press_run_again_for_a_new_issue(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_again_for_a_new_issue_takes_the_role_of_a_new_issue(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(identity.NEEDS, "reissue", "admin")
     ada, otto = User("ada", "admin"), User("otto", "operator")
     run_id = actions.reissue(desk, user=ada, target="demo.load", reason="x", now=NOW)
     actions.cancel(desk, user=ada, run_id=run_id, reason="not yet", now=NOW)

@@ -4,8 +4,7 @@ The clock stands still, so that the pages and `recomputed` speak of the same mom
 """
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,34 +19,32 @@ from tests.recomputed import Tables, signed, whole
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("figures")]
 NOW = datetime(2026, 11, 20, 10, 20, tzinfo=UTC)
 ZONE = "Europe/Madrid"
-LEAST = 60
+LEAST = 150
 COMPARED: set[str] = set()
 
 
-@dataclass
+GRIDS = """() => [...document.querySelectorAll('[data-testid="stDataFrame"]')].map(one => [
+    [...one.querySelectorAll('[role=columnheader]')].map(cell => cell.textContent),
+    [...one.querySelectorAll('[role=gridcell]')].map(cell => cell.textContent)])"""
+TILES = """() => [...document.querySelectorAll('[data-testid="stMetric"]')].map(one => [
+    one.querySelector('[data-testid="stMetricLabel"]').innerText.trim(),
+    one.querySelector('[data-testid="stMetricValue"]').innerText.trim()])"""
+
+
 class Shown:
     """A page as its reader has it: tiles by label, tables by their headings, and all its text."""
 
-    page: Page
-    text: str = ""
-    tiles: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        main = self.page.locator('[data-testid="stMainBlockContainer"]')
-        self.text = " ".join(main.inner_text().split())
-        for one in self.page.get_by_test_id("stMetric").all():
-            label = one.get_by_test_id("stMetricLabel").inner_text().strip()
-            self.tiles[label] = one.get_by_test_id("stMetricValue").inner_text().strip()
+    def __init__(self, page: Page) -> None:
+        self.text = " ".join(page.locator('[data-testid="stMainBlockContainer"]').inner_text().split())
+        self.tiles: dict[str, str] = dict(page.evaluate(TILES))
+        self.tables = []
+        for names, cells in page.evaluate(GRIDS):
+            rows = [cells[first : first + len(names)] for first in range(0, len(cells), len(names))]
+            self.tables.append(pd.DataFrame(rows, columns=names))
 
     def table(self, *headings: str) -> pd.DataFrame:
         """The cells of the first table that has these headings, as the page gave them to the browser."""
-        for grid in self.page.get_by_test_id("stDataFrame").all():
-            names = grid.locator("[role=columnheader]").all_text_contents()
-            if set(headings) <= set(names):
-                cells = grid.locator("[role=gridcell]").all_text_contents()
-                rows = [cells[first : first + len(names)] for first in range(0, len(cells), len(names))]
-                return pd.DataFrame(rows, columns=names)
-        raise AssertionError(f"no table has the headings {headings}")
+        return next(table for table in self.tables if set(headings) <= set(table.columns))
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +66,28 @@ def served(folder: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture
-def shown(request: pytest.FixtureRequest, chromium: Browser, served: str) -> Iterator[Shown]:
-    context = chromium.new_context(viewport={"width": 1900, "height": 3600})
-    page = Watched(context.new_page(), served).open(request.param)
-    page.get_by_test_id("stDataFrame").first.locator("[role=gridcell]").first.wait_for(state="attached")
-    page.wait_for_timeout(500)
-    yield Shown(page)
+@pytest.fixture(scope="module")
+def pages(chromium: Browser, served: str) -> Iterator[Callable[[str], Shown]]:
+    """Gives what the reader of a path sees; each path is opened once, all in one session of a browser."""
+    context, known = chromium.new_context(viewport={"width": 1900, "height": 4200}), dict[str, Shown]()
+    watched = Watched(context.new_page(), served)
+
+    def opened(path: str) -> Shown:
+        if path not in known:
+            watched.open(path)
+            watched.page.locator("[role=gridcell]").first.wait_for(state="attached")
+            # A table below the others writes its cells a moment later.
+            watched.page.wait_for_timeout(400)
+            known[path] = Shown(watched.page)
+        return known[path]
+
+    yield opened
     context.close()
+
+
+@pytest.fixture
+def shown(request: pytest.FixtureRequest, pages: Callable[[str], Shown]) -> Shown:
+    return pages(request.param)
 
 
 def same(name: str, found: str, expected: str | float) -> None:

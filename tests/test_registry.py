@@ -154,6 +154,14 @@ def test_a_refused_version_can_be_promoted_by_hand_and_says_who_did_it(full: Des
     assert '"tried_on": 24' in row["evidence"]
 
 
+def test_only_a_former_champion_can_be_rolled_back_to(full: Desk) -> None:
+    full.done("train", families=["naive"])
+    assert registry.champion(full.warehouse, TARGET)["version_id"] == "demo.load-v1"
+    with pytest.raises(ModelError, match=r"demo\.load-v2 never was the champion"):
+        change(full, "demo.load-v2", "demo.load-v1")
+    assert registry.champion(full.warehouse, TARGET)["version_id"] == "demo.load-v1"
+
+
 @pytest.mark.parametrize("by", ["roll_back", "promote"])
 @pytest.mark.parametrize(
     ("version", "expected", "reason", "error"),
@@ -205,7 +213,7 @@ def test_a_version_of_another_release_cannot_become_champion(full: Desk, content
             "UPDATE model_versions SET sha256 = $sha WHERE version_id = $id", sha=artifact.sha256, id=version
         )
     with pytest.raises(ModelError, match=words):
-        change(full, version, "demo.load-v1")
+        change(full, version, "demo.load-v1", by="promote")
 
 
 def test_a_challenger_stands_up_to_the_champions_own_forecasts_and_else_to_what_was_issued(full: Desk) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import data, formats, ui
 from dashboard.formats import BAND
+from dashboard.identity import NEEDS
 from dashboard.panels import decisions, dialogs
 from dashboard.ui import Frame
 
@@ -33,8 +34,8 @@ def waiting(frame: Frame, champion: str | None) -> None:
             key="approve",
             on_click=dialogs.ask_for,
             args=("promote", row.version_id, champion),
-            disabled=not frame.user.may("promote"),
-            help=None if frame.user.may("promote") else "Needs the role admin.",
+            disabled=bool(lacks(frame, "promote")),
+            help=lacks(frame, "promote") or None,
         )
 
 
@@ -80,27 +81,33 @@ def table(frame: Frame, versions: pd.DataFrame) -> pd.Series | None:
 
 def buttons(frame: Frame, picked: pd.Series | None, champion: str | None) -> None:
     """Retrain, and make the selected version the champion where that is possible."""
-    why_not = hurdle(picked, champion)
+    hindered = hurdle(picked, champion)
     name, icon, label = "promote", ":material/how_to_reg:", "Make champion"
     if picked is not None and picked.was_champion:
         name, icon, label = "roll_back", ":material/undo:", "Roll back"
-    named = f"{label}: {formats.plain(picked.version_id)}" if picked is not None and not why_not else label
+    named = f"{label}: {formats.plain(picked.version_id)}" if picked is not None and not hindered else label
     with st.container(horizontal=True):
         st.button(
             "Retrain",
             icon=":material/model_training:",
             on_click=dialogs.ask_for,
             args=("retrain",),
-            disabled=not frame.user.may("retrain"),
+            disabled=bool(lacks(frame, "retrain")),
+            help=lacks(frame, "retrain") or None,
         )
         st.button(
             named,
             icon=icon,
             on_click=dialogs.ask_for,
             args=(name, "" if picked is None else picked.version_id, champion),
-            disabled=bool(why_not) or not frame.user.may(name),
-            help=formats.plain(why_not) or None,
+            disabled=bool(hindered or lacks(frame, name)),
+            help=formats.plain(hindered or lacks(frame, name)) or None,
         )
+
+
+def lacks(frame: Frame, action: str) -> str:
+    """What the reader lacks to do `action`, or ""."""
+    return "" if frame.user.may(action) else f"Needs the role {NEEDS[action]}."
 
 
 def hurdle(picked: pd.Series | None, champion: str | None) -> str:
