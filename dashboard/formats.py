@@ -1,7 +1,7 @@
 """Values -> words a reader sees: numbers with separators, signed changes, local times, ages."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -139,7 +139,12 @@ def count(n: float, one: str, many: str | None = None) -> str:
     return f"{n:,.0f} {one if n == 1 else many or one + 's'}"
 
 
-def wall(moments: pd.Series, zone: str) -> pd.Series:
+def wall(moments: pd.Series, zone: str | timezone) -> pd.Series:
     """Times as a clock in `zone` shows them; Plotly knows no zones."""
-    shown: pd.Series = moments.dt.tz_convert(ZoneInfo(zone)).dt.tz_localize(None)
+    shown: pd.Series = moments.dt.tz_convert(ZoneInfo(zone) if isinstance(zone, str) else zone).dt.tz_localize(None)
     return shown
+
+
+def steady(zone: str, at: datetime) -> timezone:
+    """A clock that stays at the offset `zone` has at `at`, so that no change of clocks folds a line."""
+    return timezone(local(at, zone).utcoffset() or timedelta())

@@ -13,7 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.figures import palette
-from dashboard.figures.palette import DARK, LIGHT, LOOKS
+from dashboard.figures.palette import DARK, LIGHT
 from pipeline.settings import ROOT
 from tests import filler
 from tests.dashboards import NOW, opened, seated
@@ -86,7 +86,7 @@ def test_text_and_marks_of_figures_stand_out_from_their_ground(theme: str) -> No
     assert grounds["page"] == grounds["theme"]
     low = {name: contrast(getattr(colours, name), colours.paper) for name in ("text", "muted", "warning")}
     assert not {name: ratio for name, ratio in low.items() if ratio < TEXT}
-    marks = [*LOOKS, "bar", "outside"]
+    marks = ["forecast", "actual", "previous", "naive", "operator", "other", "muted", "bar", "outside"]
     low = {name: contrast(getattr(colours, name), colours.paper) for name in marks}
     assert not {name: ratio for name, ratio in low.items() if ratio < MARK}
 
@@ -100,20 +100,6 @@ def test_text_of_the_theme_can_be_read_on_its_grounds(theme: str) -> None:
         pairs += [(of[f"{name}TextColor"], of[f"{name}BackgroundColor"]), (of[f"{name}TextColor"], grounds[0])]
     assert not [(text, ground) for text, ground in pairs if contrast(text, ground) < TEXT]
     assert contrast(of["primaryColor"], grounds[0]) >= MARK
-
-
-@pytest.mark.parametrize("theme", THEMES)
-def test_lines_that_look_alike_to_some_eyes_differ_in_dash_or_symbol(theme: str) -> None:
-    colours = THEMES[theme]
-    # The naive forecast and the previous issue never meet in one figure.
-    pairs = [pair for pair in combinations(LOOKS, 2) if set(pair) != {"naive", "previous"}]
-    confused = [
-        (one, other, eyes)
-        for one, other in pairs
-        if (eyes := alike(getattr(colours, one), getattr(colours, other)))
-        and (LOOKS[one].dash, LOOKS[one].symbol) == (LOOKS[other].dash, LOOKS[other].symbol)
-    ]
-    assert not confused
 
 
 @pytest.mark.parametrize("theme", THEMES)

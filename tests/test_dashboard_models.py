@@ -14,6 +14,7 @@ from dashboard.data import Desk
 from dashboard.figures import models as figures
 from dashboard.figures import palette
 from dashboard.panels import error_history, lineage
+from dashboard.panels.importance import WORDS
 from pipeline import features, metrics
 from pipeline.preview import Apart, apart
 from tests import filler
@@ -207,9 +208,12 @@ def test_the_file_is_checked_on_demand(desk: Desk) -> None:
 
 def test_every_feature_is_in_one_group() -> None:
     names = list(features.names(filler.INPUTS))
-    groups = lineage.grouped(names, ["temperature", *(one.key for one in filler.INPUTS)])
+    groups = lineage.grouped(names)
     assert sorted(name for mine in groups.values() for name in mine) == sorted(names)
-    assert set(groups) == {"recent levels", "calendar", *(one.key for one in filler.INPUTS)}
+    inputs = {one.key.replace("_", " ") for one in filler.INPUTS}
+    assert (
+        inputs | set(WORDS.values()) <= set(groups) <= inputs | {f"{one} error" for one in inputs} | set(WORDS.values())
+    )
     assert "holiday" in groups["calendar"]
 
 

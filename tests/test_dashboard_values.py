@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
+from dashboard import formats
 from dashboard.data import Desk
 from dashboard.figures import series as lines
 from dashboard.figures.palette import LIGHT
@@ -165,11 +166,13 @@ def test_a_series_without_values_says_so(desk: Desk) -> None:
     assert "No value in this range" in words(app)
 
 
-def test_a_marked_time_is_the_one_the_readers_clock_shows() -> None:
-    for wall, zone, utc in (
-        ("2026-07-01 12:00:30", "Europe/Madrid", "2026-07-01T10:00:00+00:00"),
-        ("2026-10-25 02:30", "Europe/Madrid", "2026-10-25T00:30:00+00:00"),
-        ("2026-03-29 02:30", "Europe/Madrid", "2026-03-29T01:00:00+00:00"),
-        ("2026-07-01 12:00", "UTC", "2026-07-01T12:00:00+00:00"),
-    ):
-        assert values.moment_of(wall, zone).isoformat() == utc
+@pytest.mark.parametrize("zone", ["Europe/Madrid", "Australia/Adelaide", "UTC"])
+@pytest.mark.parametrize("until", ["2026-07-02T00:00Z", "2026-10-25T12:00Z", "2026-03-29T12:00Z"])
+def test_a_marked_time_is_the_one_the_chart_shows_and_no_line_folds(zone: str, until: str) -> None:
+    hours = pd.Series(pd.date_range(end=until, periods=48, freq="h"))
+    clock = formats.steady(zone, hours.iloc[-1])
+    shown = formats.wall(hours, clock)
+    assert shown.is_monotonic_increasing
+    assert shown.is_unique
+    assert f"{shown.iloc[-1]:%d %H:%M}" == f"{formats.local(hours.iloc[-1], zone):%d %H:%M}"
+    assert [values.moment_of(str(one), clock) for one in shown] == list(hours)

@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -11,13 +10,13 @@ from plotly.subplots import make_subplots
 
 from dashboard.figures.charts import HOVER, dress
 from dashboard.figures.palette import Palette
-from dashboard.formats import BAND, MINUS
+from dashboard.formats import BAND, MINUS, steady, wall
 
 
 def draw(hours: pd.DataFrame, *, palette: Palette, zone: str, now: datetime, unit: str) -> go.Figure:
     """Hours as from query `page_fan`; times are drawn at the offset that `zone` has at `now`."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.78, 0.22], vertical_spacing=0.09)
-    x = wall_at(hours["valid_at"], zone, now)
+    x = wall(hours["valid_at"], steady(zone, now))
     _hindcast(figure, x, hours, palette)
     _issue(figure, x, hours, palette)
     _errors(figure, x, hours, palette)
@@ -147,7 +146,7 @@ def _errors(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palet
 
 
 def _now_line(figure: go.Figure, x: pd.Series, palette: Palette, *, zone: str, now: datetime) -> None:
-    at = wall_at(pd.Series([pd.Timestamp(now)]), zone, now).iloc[0]
+    at = wall(pd.Series([pd.Timestamp(now)]), steady(zone, now)).iloc[0]
     if at > x.iloc[-1] + timedelta(hours=1):
         return
     end = x.iloc[-1] + timedelta(minutes=40)
@@ -165,10 +164,3 @@ def _now_line(figure: go.Figure, x: pd.Series, palette: Palette, *, zone: str, n
         showarrow=False,
         font={"size": 11, "color": palette.muted},
     )
-
-
-def wall_at(times: pd.Series, zone: str, now: datetime) -> pd.Series:
-    """Times at the one offset that `zone` has at `now`, so that a clock change never folds a line."""
-    offset = pd.Timestamp(now).tz_convert(ZoneInfo(zone)).utcoffset() or timedelta()
-    wall: pd.Series = times.dt.tz_convert("UTC").dt.tz_localize(None) + offset
-    return wall

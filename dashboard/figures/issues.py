@@ -8,9 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard.figures.charts import HOVER, dress
-from dashboard.figures.fan import band, wall_at
+from dashboard.figures.fan import band
 from dashboard.figures.palette import Palette
-from dashboard.formats import number, signed
+from dashboard.formats import number, signed, steady, wall
 
 ROW_PX, LINE_PX = 44, 16
 LINE, LINES = 46, 2
@@ -22,7 +22,7 @@ def compared(
 ) -> go.Figure:
     """Two issues with their bands and the actuals, at the offset of `now`; hours as from query `page_compared`."""
     figure = go.Figure()
-    x = wall_at(hours["valid_at"], zone, now)
+    x = wall(hours["valid_at"], steady(zone, now))
     band(figure, x, hours["other_p10"], hours["other_p90"], palette.hindcast_band)
     band(figure, x, hours["p10"], hours["p90"], palette.band)
     _line(figure, x, hours["actual"], "Actual", {"color": palette.actual, "width": 2.4}, "circle")

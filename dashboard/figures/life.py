@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from dashboard.figures.charts import dress
 from dashboard.figures.palette import Palette
-from dashboard.formats import BAND, short, wall
+from dashboard.formats import BAND, short, steady, wall
 
 ROW_PX = 30
 KINDS = {
@@ -72,11 +72,12 @@ def two_forecasts(forecasts: pd.DataFrame, *, palette: Palette, zone: str, heigh
         "champion": ({"color": palette.forecast, "width": 3}, "circle"),
         "candidate": ({"color": palette.previous, "width": 2.5, "dash": "dash"}, "diamond"),
     }
+    clock = steady(zone, forecasts["valid_at"].max())
     for role, (line, symbol) in looks.items():
         part = forecasts[forecasts["role"] == role].sort_values("valid_at")
         if part.empty:
             continue
-        x = wall(part["valid_at"], zone)
+        x = wall(part["valid_at"], clock)
         if part["p10"].notna().all():
             _band(figure, part.assign(x=x), role, palette)
         figure.add_scatter(

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from dashboard.figures.charts import dress
 from dashboard.figures.palette import Palette
 from dashboard.figures.series import ticks
-from dashboard.formats import wall
+from dashboard.formats import steady, wall
 from pipeline.machine import Projection
 
 LANE_PX = 26
@@ -29,7 +29,8 @@ def timeline(runs: pd.DataFrame, *, palette: Palette, zone: str, since: datetime
     """One lane a job, a bar a run; rows as of `page_timeline`. Runs too short to see are drawn a little longer."""
     figure = go.Figure()
     least = (until - since) / 350
-    bars = runs.assign(start=wall(runs["started_at"], zone), end=wall(runs["ended_at"], zone))
+    clock = steady(zone, until)
+    bars = runs.assign(start=wall(runs["started_at"], clock), end=wall(runs["ended_at"], clock))
     bars["end"] = bars["end"].where(bars["end"] - bars["start"] > least, bars["start"] + least)
     colours = {
         "succeeded": palette.forecast,
@@ -55,7 +56,7 @@ def timeline(runs: pd.DataFrame, *, palette: Palette, zone: str, since: datetime
     lanes = sorted(set(bars["job"]), reverse=True)
     dress(figure, palette, height=92 + LANE_PX * len(lanes))
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=lanes, tickformat=None)
-    span = [wall(pd.Series([pd.Timestamp(one)]), zone).iloc[0] for one in (since, until + 2 * least)]
+    span = [wall(pd.Series([pd.Timestamp(one)]), clock).iloc[0] for one in (since, until + 2 * least)]
     figure.update_xaxes(
         range=span, tickformat="%H:%M\n%d %b", nticks=8, tickangle=0, showgrid=True, gridcolor=palette.grid
     )

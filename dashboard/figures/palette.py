@@ -69,27 +69,6 @@ DARK = Palette(
 )
 
 
-@dataclass(frozen=True)
-class Look:
-    """How a line is told from others without colour: Plotly's dash and marker symbol, width in px."""
-
-    dash: str
-    symbol: str
-    width: float
-
-
-# Colours that appear together and may look the same to a colour-blind reader must differ here (tests/test_colours.py).
-LOOKS = {
-    "forecast": Look("solid", "circle", 2.8),
-    "actual": Look("solid", "circle", 2.4),
-    "previous": Look("dash", "diamond", 2.0),
-    "naive": Look("dash", "diamond", 2.0),
-    "operator": Look("dashdot", "square", 2.0),
-    "other": Look("longdash", "triangle-up", 2.0),
-    "muted": Look("dot", "x", 1.8),
-}
-
-
 def of(theme: str | None) -> Palette:
     """The palette of 'light' or 'dark'; light when unknown."""
     return DARK if theme == "dark" else LIGHT

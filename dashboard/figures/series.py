@@ -10,7 +10,7 @@ from tsdownsample import MinMaxDownsampler
 
 from dashboard.figures.charts import dress
 from dashboard.figures.palette import Palette
-from dashboard.formats import wall
+from dashboard.formats import steady, wall
 
 DRAWN = 1200
 """More points than a line of this width has pixels for."""
@@ -61,11 +61,11 @@ def line(
     shown: Line, *, palette: Palette, zone: str, title: str, unit: str, since: pd.Timestamp, until: pd.Timestamp,
     height: int = 320,
 ) -> go.Figure:  # fmt: skip
-    """The line from `since` to `until` (aware); a stretch of it can be marked with the pointer."""
+    """The line from `since` to `until` (aware), at the offset `zone` has at `until`; a stretch can be marked."""
     digits = 0 if shown.high is None or max(abs(shown.high), abs(shown.low or 0)) >= 1000 else 1
-    figure = go.Figure()
+    figure, clock = go.Figure(), steady(zone, until)
     figure.add_scatter(
-        x=wall(shown.points["valid_at"], zone),
+        x=wall(shown.points["valid_at"], clock),
         y=shown.points["value"],
         name=title,
         mode="lines+markers" if shown.drawn <= 48 else "lines",
@@ -75,7 +75,7 @@ def line(
         hovertemplate=f"%{{x|%a %d %b %H:%M}}<br>%{{y:,.{digits}f}} {unit}<extra></extra>",
     )
     dress(figure, palette, height=height)
-    span = [one.tz_convert(zone).tz_localize(None) for one in (since, until)]
+    span = [one.tz_convert(clock).tz_localize(None) for one in (since, until)]
     figure.update_xaxes(
         range=span, nticks=8, showgrid=True, gridcolor=palette.grid, tickangle=0, tickformat=ticks(until - since)
     )

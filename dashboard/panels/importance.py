@@ -5,13 +5,26 @@ import streamlit as st
 from dashboard import formats, ui
 from dashboard.figures import models as figures
 from dashboard.ui import Frame
+from pipeline.importance import CALENDAR, FORMER_DAYS, LEVEL, WITHIN_HOUR
+
+WORDS = {
+    LEVEL: "the last hours",
+    WITHIN_HOUR: "readings within the hour",
+    FORMER_DAYS: "former days and weeks",
+    CALENDAR: "calendar",
+}
+
+
+def spoken(group: str) -> str:
+    """What a reader calls a group of features: 'temperature_error' -> 'temperature error'."""
+    return WORDS.get(group, group.replace("_", " "))
 
 
 def show(frame: Frame, version_id: str | None) -> None:
     """What `version_id` looks at; None: there is no version yet, nothing is drawn."""
     if version_id is None:
         return
-    rows = frame.ask("page_importances", target=frame.target.id, version_id=version_id)
+    rows = frame.ask("page_importances", target=frame.target.id, version_id=version_id).copy()
     with ui.panel(
         f"What {formats.plain(version_id)} looks at", "By how much its error grows without a group of inputs"
     ):
@@ -22,6 +35,7 @@ def show(frame: Frame, version_id: str | None) -> None:
                 icon=":material/bar_chart:",
             )
             return
+        rows["input"] = rows["input"].map(spoken)
         figure = frame.figure("importance", lambda: figures.importance(rows, palette=frame.palette), version_id)
         ui.draw(figure, key="importance", alt="Growth of the error when a group of inputs is shuffled, largest on top")
         one = rows.iloc[0]

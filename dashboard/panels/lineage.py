@@ -12,11 +12,11 @@ import streamlit as st
 from dashboard import data, formats, ui
 from dashboard.formats import code, plain
 from dashboard.panels.decisions import KINDS, OUTCOMES
+from dashboard.panels.importance import spoken
 from dashboard.ui import Frame
 from pipeline import features, registry
 from pipeline.errors import ModelError
-from pipeline.exogenous import PREFIX
-from pipeline.recipe import DATE_COLUMNS
+from pipeline.importance import group_of
 
 SAME, OTHER, GONE = "● same", "▲ differs", "▲ not installed"
 
@@ -122,15 +122,11 @@ def _check(frame: Frame, row: pd.Series) -> None:
     st.session_state["checked_file"] = (row.version_id, frame.desk.clock(), flaw)
 
 
-def grouped(names: list[str], keys: list[str]) -> dict[str, list[str]]:
-    """Feature names by what they are about; `keys` are the target's inputs. Each name is in one group."""
-    # The longest key first: temperature is no group for what is of temperature_forecast.
-    order = sorted(keys, key=len, reverse=True)
+def grouped(names: list[str]) -> dict[str, list[str]]:
+    """Feature names by what they are about, in the groups whose importance is shown. Each name is in one group."""
     found: dict[str, list[str]] = {}
     for name in names:
-        own = next((key for key in order if name.startswith(f"{PREFIX}{key}_")), None)
-        group = own or ("calendar" if name in DATE_COLUMNS or name.startswith("origin_") else "recent levels")
-        found.setdefault(group, []).append(name)
+        found.setdefault(spoken(group_of(name)), []).append(name)
     return found
 
 
@@ -144,7 +140,7 @@ def _features(frame: Frame, row: pd.Series) -> None:
         return
     same = "the set in use now" if row.feature_set == present else "▲ not the set in use now"
     with st.expander(f"{formats.count(len(names), 'feature')}, {same}", icon=":material/view_column:"):
-        for group, mine in grouped(names, [one.key for one in frame.target.inputs]).items():
+        for group, mine in grouped(names).items():
             st.markdown(f"**{plain(group)}** ({len(mine)}): {', '.join(code(name) for name in mine)}")
 
 

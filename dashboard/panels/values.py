@@ -1,7 +1,7 @@
 """Any stored series -> its values over a day to a year, thinned to what a screen can show, exact where it is marked."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pandas as pd
@@ -46,9 +46,10 @@ def show(frame: Frame, market: Market) -> None:
         series.id, shown_from, shown_to, first,
     )  # fmt: skip
     # A new key for every stretch: a remembered selection would be marked again.
+    marked = _marker(formats.steady(frame.zone, shown_to))
     st.plotly_chart(
         figure, theme=None, key=f"{CHART}-{series.id}-{shown_from.timestamp():.0f}-{shown_to.timestamp():.0f}",
-        on_select=_marker(frame.zone), selection_mode=("box",), config={"displayModeBar": False},
+        on_select=marked, selection_mode=("box",), config={"displayModeBar": False},
         alt=f"{series.title} from {formats.stamp(shown_from, frame.zone)} to {formats.stamp(shown_to, frame.zone)}",
     )  # fmt: skip
     _caption(frame, series, found, (shown_from, shown_to), first=first)
@@ -102,23 +103,22 @@ def _stretch(since: datetime, until: datetime) -> tuple[datetime, datetime] | No
     return max(first, since), min(last, until)
 
 
-def _marker(zone: str) -> Callable[[], None]:
-    """A callback that puts the stretch marked in the chart into the link; the chart shows times of `zone`."""
+def _marker(clock: timezone) -> Callable[[], None]:
+    """A callback that puts the stretch marked in the chart into the link; the chart shows times of `clock`."""
 
     def marked() -> None:
         for key, event in st.session_state.items():
             boxes = event.selection.box if str(key).startswith(CHART) and event else []
             if boxes:
-                _look_at(*(moment_of(x, zone) for x in sorted(str(x) for x in boxes[0]["x"])))
+                _look_at(*(moment_of(x, clock) for x in sorted(str(x) for x in boxes[0]["x"])))
                 return
 
     return marked
 
 
-def moment_of(wall: Any, zone: str) -> datetime:
-    """What a clock in `zone` shows, as an aware time; an hour that a clock change doubles counts as summer."""
-    local = pd.Timestamp(wall).floor("min").tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
-    return local.tz_convert("UTC").to_pydatetime()
+def moment_of(wall: Any, clock: timezone) -> datetime:
+    """What `clock` shows, to the minute, as a time in UTC."""
+    return pd.Timestamp(wall).floor("min").tz_localize(clock).tz_convert("UTC").to_pydatetime()
 
 
 def _look_at(first: datetime, last: datetime) -> None:
