@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import hashlib
+import logging
 import os
 import re
 import tomllib
@@ -16,6 +17,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from pipeline.errors import AccountRefused, ConfigError
 
+log = logging.getLogger(__name__)
 ROLES = ("viewer", "operator", "admin")
 SHORTEST, LONGEST = 12, 1024
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
@@ -47,11 +49,13 @@ class Accounts:
         self._nobody = self._hasher.hash(os.urandom(16).hex())
 
     def all(self) -> dict[str, Account]:
-        """Accounts by name, read again when the file changed. Raises ConfigError when others may read it."""
+        """Accounts by name, read again when the file changed. Raises ConfigError."""
         try:
             stat = self._path.stat()
         except FileNotFoundError:
             return {}
+        except OSError as error:
+            raise ConfigError(f"{self._path.name} cannot be read: {error.strerror}.") from error
         if stat.st_mode & 0o077:
             raise ConfigError(f"{self._path.name} can be read by others; run chmod 600 on it.")
         sign = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
@@ -71,7 +75,10 @@ class Accounts:
         except (VerificationError, InvalidHashError):
             return None
         if account is not None and self._hasher.check_needs_rehash(account.hash):
-            self._rehash(account, password)
+            try:
+                self._rehash(account, password)
+            except OSError as error:
+                log.warning("the hash of %s keeps its old cost: %s", account.name, error)
         return account
 
     def add(self, name: str, role: str, password: str, now: datetime) -> None:
@@ -119,7 +126,8 @@ class Accounts:
     @contextlib.contextmanager
     def _changing(self) -> Iterator[dict[str, Account]]:
         """Accounts to change, alone among processes; written whole or not at all."""
-        with open(f"{self._path}.lock", "w", encoding="utf-8") as lock:
+        descriptor = os.open(f"{self._path}.lock", os.O_WRONLY | os.O_CREAT, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             accounts = dict(self.all())
             yield accounts
@@ -146,12 +154,19 @@ def _parsed(path: Path) -> dict[str, Account]:
         found = {
             name: Account(name, one["role"], one["password"], str(one.get("changed", ""))) for name, one in told.items()
         }
+    except OSError as error:
+        raise ConfigError(f"{path.name} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{path.name} cannot be understood ({error}); `python jobs.py users` writes it.") from error
-    wrong = [one.name for one in found.values() if one.role not in ROLES or not NAME.fullmatch(one.name)]
+    wrong = [one.name for one in found.values() if not _sound(one)]
     if wrong:
-        raise ConfigError(f"{path.name}: {wrong[0]!r} has no name or role that there is.")
+        raise ConfigError(f"{path.name}: {wrong[0]!r} has no name, role or password that there is.")
     return found
+
+
+def _sound(account: Account) -> bool:
+    is_text = isinstance(account.role, str) and isinstance(account.hash, str)
+    return is_text and account.role in ROLES and NAME.fullmatch(account.name) is not None
 
 
 def _text(accounts: Mapping[str, Account]) -> str:

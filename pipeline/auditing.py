@@ -3,7 +3,7 @@
 import json
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +13,22 @@ from pipeline.errors import SextantError
 from pipeline.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
+Row = dict[str, str]
 
 
-def tell(
+def tell(warehouse: Warehouse, action: str, outcome: str, **facts: Any) -> None:
+    """Append the row (`facts` as in `noted`); nobody is kept out or let in because the warehouse is busy or not there:
+    then it is logged."""
+    told = noted(warehouse, action, outcome, **facts)
+    if told is None:
+        return
+    try:
+        append(warehouse, [told])
+    except SextantError as error:
+        log.warning("the audit row of %s by %s was not written: %s", action, told["actor"], error)
+
+
+def noted(
     warehouse: Warehouse,
     action: str,
     outcome: str,
@@ -26,17 +39,15 @@ def tell(
     subject: str = "",
     reason: str = "",
     detail: Mapping[str, Any] | None = None,
-) -> None:
-    """Append the row; nobody is kept out or let in because the warehouse is busy or not there: then it is logged."""
+) -> Row | None:
+    """Log it and give the row to append; None: there is no warehouse."""
     told = json.dumps(dict(detail or {}), sort_keys=True, default=str)
     unwritten = not warehouse.path.exists()
     level = logging.WARNING if unwritten or outcome == "denied" else logging.INFO
     log.log(level, "%s %s: %s %s %s", action, outcome, actor, subject, told)
-    if unwritten:
-        return
     row = {
         "audit_id": uuid.uuid4().hex,
-        "acted_at": pd.Timestamp(now),
+        "acted_at": now.isoformat(),
         "actor": actor,
         "role": role,
         "action": action,
@@ -45,13 +56,18 @@ def tell(
         "reason": reason,
         "detail": told,
     }
-    try:
-        _append(warehouse, row)
-    except SextantError as error:
-        log.warning("the audit row of %s by %s was not written: %s", action, actor, error)
+    return None if unwritten else row
 
 
-def _append(warehouse: Warehouse, row: Mapping[str, Any]) -> None:
+def append(warehouse: Warehouse, rows: Sequence[Row]) -> bool:
+    """Write rows of `noted`, each once however often it is tried; False: the warehouse is of an older Sextant.
+
+    Raises SextantError, and then none is written.
+    """
+    frame = pd.DataFrame(rows)
+    frame["acted_at"] = pd.to_datetime(frame["acted_at"], utc=True, format="ISO8601")
     with warehouse.write() as session:
-        if session.migrated():
-            session.append("audit", pd.DataFrame([row]))
+        if not session.migrated():
+            return False
+        session.append("audit", frame)
+    return True

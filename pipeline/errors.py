@@ -138,6 +138,10 @@ class AccountRefused(SextantError):
     """An account cannot be added or changed like that; nothing was written."""
 
 
+class SessionsUnusable(SextantError):
+    """The file of sessions cannot be read or written; nobody is signed in meanwhile."""
+
+
 class BackupError(SextantError):
     """A backup could not be made or used."""
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from typing import Any, TextIO
 from pipeline.redacting import redact
 
 TEXT = "%(levelname)s %(name)s: %(message)s"
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+CONTROL_BUT_NEW_LINE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 # Facts of the process, not of a thread: the threads of a run's own pools belong to it too.
 _facts: dict[str, Any] = {}
 
@@ -41,14 +44,31 @@ def about(**facts: Any) -> Iterator[None]:
 
 
 class TextLines(logging.Formatter):
-    """LEVEL logger: message, then the traceback if there is one."""
+    """LEVEL logger: message, then the traceback if there is one, further in.
+
+    Control characters are escaped: nobody's text begins a line of its own, or moves a terminal's cursor.
+    """
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:
         super().__init__(TEXT)
         self._secrets = tuple(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
+        """The line, redacted."""
         return redact(super().format(record), self._secrets)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """The line without its traceback."""
+        return CONTROL.sub(_escaped, super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802
+        """The traceback."""
+        lines = CONTROL_BUT_NEW_LINE.sub(_escaped, super().formatException(ei)).split("\n")
+        return "\n".join(f"  {line}" for line in lines)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 class JsonLines(logging.Formatter):

@@ -6,11 +6,15 @@ Definitions follow Hyndman & Athanasopoulos, "Forecasting: Principles and Practi
 """
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from pipeline.models.base import Floats
 
 SEASON_HOURS = 168
+LEAST_DAYS = 4
+"""Days below which a spread says too little of how far a mean may lie from the truth."""
+_DAY = 24
 
 Axis = int | None
 
@@ -88,14 +92,36 @@ def standard_error(values: Floats, *, lags: int | None = None) -> float:
     return float(np.sqrt(max(_long_run(spread, _reach(len(spread)) if lags is None else lags), 0.0)) / n)
 
 
+def mean_error(values: Floats) -> float:
+    """Standard error of a mean that is to be shown: NaN below LEAST_DAYS days with values.
+
+    Values as for `standard_error`, hourly, the columns one hour further on each, as forecasts of an origin are. A day
+    is a stretch of 24 hours. Newey and West's takes a few days for more than they say: one day alone gives a tenth of
+    what it should. So it is never below what the sums of whole days would give if these were independent.
+    """
+    known = ~np.isnan(values if values.ndim == 2 else values[:, None])
+    hours = np.add.outer(np.arange(known.shape[0]), np.arange(known.shape[1]))
+    there = np.unique(hours[known])
+    if not _spans(there, LEAST_DAYS):
+        return float("nan")
+    spread = (values.reshape(known.shape) - _mean(values, None))[known]
+    sums = np.bincount((hours[known] - there[0]) // _DAY, weights=spread)
+    days = np.count_nonzero(np.bincount((there - there[0]) // _DAY))
+    independent = float(np.sqrt(sums @ sums * days / (days - 1)) / known.sum())
+    return max(standard_error(values), independent)
+
+
 def skill_error(loss: Floats, reference: Floats) -> float:
-    """Standard error of 1 - mean(loss) / mean(reference), paired hour by hour (delta method); NaN if unknown."""
+    """Standard error of 1 - mean(loss) / mean(reference), paired hour by hour (delta method); NaN if unknown.
+
+    Few days say as little of it as of a mean: see `mean_error`.
+    """
     known = ~np.isnan(loss + reference)
     total = np.sum(reference, where=known)
     if not total > 0:
         return float("nan")
     ratio = np.sum(loss, where=known) / total
-    return standard_error(loss - ratio * reference) * int(known.sum()) / float(total)
+    return mean_error(loss - ratio * reference) * int(known.sum()) / float(total)
 
 
 def diebold_mariano(loss: Floats, reference: Floats) -> float:
@@ -111,6 +137,15 @@ def diebold_mariano(loss: Floats, reference: Floats) -> float:
         return 1.0 if error == 0 and float(_mean(difference, None)) == 0 else float("nan")
     freedom = max(len(difference) / _reach(len(difference)) - 1, 1.0)
     return float(2 * stdtr(freedom, -abs(float(_mean(difference, None))) / error))
+
+
+def _spans(hours: NDArray[np.int64], days: int) -> bool:
+    """Whether ascending hours lie in at least that many stretches of a day."""
+    for _ in range(days):
+        if not len(hours):
+            return False
+        hours = hours[hours >= hours[0] + _DAY]
+    return True
 
 
 def _reach(hours: int) -> int:

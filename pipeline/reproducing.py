@@ -59,8 +59,7 @@ def reproduce(
         rows = session.ask("features_of_origin", target=target.id, origin=origin)
         _check(rows, target, origin)
         built = features.from_rows(rows, target.inputs)
-        written = pd.Timestamp(stored["written_at"].iloc[0])
-        recent = recall(session, target, built.batch.origins, built.as_of, written_by=written)
+        recent = recall(session, target, built.batch.origins, built.as_of, written_by=_begun(stored))
         # Last, because from here on this session sees the tables of then.
         again = _rebuilt(session, target, built, written_by=rows["written_at"].iloc[0])
     version, model, excuse = _model(warehouse, models, target, stored)
@@ -86,6 +85,11 @@ def _stored(session: Session, target: Target, origin: datetime, version_id: str)
     mine = (rows["issuer"] == first["issuer"]) & (rows["version_id"] == first["version_id"])
     stored: pd.DataFrame = rows[mine].reset_index(drop=True)
     return stored
+
+
+def _begun(stored: pd.DataFrame) -> pd.Timestamp:
+    """When the run began that wrote these rows, which is when it looked at what was written."""
+    return pd.Timestamp(stored["written_at" if stored["mode"].iloc[0] == "replay" else "made_at"].iloc[0])
 
 
 def _check(rows: pd.DataFrame, target: Target, origin: datetime) -> None:

@@ -65,8 +65,12 @@ class Context:
     operations: Operations = field(default_factory=Operations)
 
     def moment(self) -> datetime:
-        """Later in the run than `now`: when what took long is done."""
-        return self.now if self.clock is None else self.clock()
+        """Later in the run than `now`: when what took long is done.
+
+        What is stored is stamped with it within the writing session. Nobody can read it before that, and so no page
+        that looks back shows it any earlier.
+        """
+        return self.now if self.clock is None else max(self.now, self.clock())
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,13 @@ def scores(
 
     `scale` from metrics.seasonal_scale; `band` quantiles (n, H) by level, NaN where there is none yet;
     `references` has the forecasts (n, H) of naive and operator, or None: those skills are NaN then, as is a
-    reference's own.
+    reference's own. Standard errors are NaN where the slice has too few days, see metrics.mean_error.
     """
     loss = np.abs(forecast - actual)
     return {
         "n": int(metrics.count(forecast, actual)),
         "mae": float(metrics.mae(forecast, actual)),
-        "mae_se": metrics.standard_error(loss),
+        "mae_se": metrics.mean_error(loss),
         "rmse": float(metrics.rmse(forecast, actual)),
         "mape": float(metrics.mape(forecast, actual)),
         "bias": float(metrics.bias(forecast, actual)),

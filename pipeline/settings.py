@@ -64,6 +64,7 @@ class Auth:
     issuer: str | None = None
     client_id: str | None = None
     client_secret: str | None = field(default=None, repr=False)
+    trust_email: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,7 @@ def _auth(env: Mapping[str, str], beside: Path) -> Auth:
         issuer=(_url(env, "SEXTANT_OIDC_ISSUER") or "").rstrip("/") or None,
         client_id=env.get("SEXTANT_OIDC_CLIENT_ID") or None,
         client_secret=env.get("SEXTANT_OIDC_CLIENT_SECRET") or None,
+        trust_email=_word(env, "SEXTANT_OIDC_TRUST_EMAIL", ("no", "yes")) == "yes",
     )
 
 

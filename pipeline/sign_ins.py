@@ -8,21 +8,27 @@ import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import SessionsUnusable
+
 TOUCH_EVERY = timedelta(minutes=1)
 KEPT = timedelta(days=30)
 BYTES = 32
+# Pages ask who is signed in on the thread that serves everybody: better an error than a long wait there.
+READ_S, WRITE_S = 0.5, 5.0
+UNWRITTEN = 10_000
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
     id TEXT PRIMARY KEY, user TEXT NOT NULL, mode TEXT NOT NULL, stamp TEXT NOT NULL, detail TEXT NOT NULL,
     address TEXT NOT NULL, agent TEXT NOT NULL, began REAL NOT NULL, seen REAL NOT NULL, ended REAL, why TEXT);
 CREATE INDEX IF NOT EXISTS sessions_user ON sessions (user);
+CREATE TABLE IF NOT EXISTS unwritten (id TEXT PRIMARY KEY, row TEXT NOT NULL);
 """
 
 
@@ -42,12 +48,16 @@ class SignIn:
 
 
 class SignIns:
-    """The sessions at `path`; one ends after `idle` without a sign of its user, or `longest` after it began."""
+    """The sessions at `path`; one ends after `idle` without a sign of its user, or `longest` after it began.
+
+    Everything raises SessionsUnusable where the file is damaged, locked for long or cannot be written.
+    """
 
     def __init__(self, path: Path, *, idle: timedelta, longest: timedelta) -> None:
         self._path = path
         self.idle = idle
         self.longest = longest
+        self._ready = False
 
     def begin(
         self,
@@ -88,6 +98,33 @@ class SignIns:
             if known and known[0] <= before:
                 file.execute("UPDATE sessions SET seen = ? WHERE id = ?", (now.timestamp(), hashed(secret)))
 
+    def addresses(self, user: str) -> set[str]:
+        """From where the user signed in of late, whether or not the session holds."""
+        if not self._path.exists():
+            return set()
+        with self._open() as file:
+            return {row[0] for row in file.execute("SELECT DISTINCT address FROM sessions WHERE user = ?", (user,))}
+
+    def keep(self, row_id: str, row: Mapping[str, str]) -> None:
+        """Keep a row of the audit until the warehouse takes it."""
+        with self._open() as file:
+            if file.execute("SELECT count(*) FROM unwritten").fetchone()[0] >= UNWRITTEN:
+                raise SessionsUnusable(f"{UNWRITTEN:,} rows wait for the warehouse already.")
+            file.execute("INSERT OR IGNORE INTO unwritten VALUES (?, ?)", (row_id, json.dumps(dict(row))))
+
+    def kept(self) -> dict[str, dict[str, str]]:
+        """Rows that wait for the warehouse, by their id, as they came."""
+        if not self._path.exists():
+            return {}
+        with self._open() as file:
+            rows = file.execute("SELECT id, row FROM unwritten ORDER BY rowid").fetchall()
+        return {row_id: json.loads(row) for row_id, row in rows}
+
+    def drop(self, row_ids: Iterable[str]) -> None:
+        """Forget rows that are written."""
+        with self._open() as file:
+            file.executemany("DELETE FROM unwritten WHERE id = ?", [(one,) for one in row_ids])
+
     def end(self, secret: str, *, why: str, now: datetime) -> None:
         """End one session by its secret."""
         self._end("id = ?", (hashed(secret),), why, now)
@@ -112,7 +149,7 @@ class SignIns:
         return len(held)
 
     def _alive(self, which: str, given: tuple[Any, ...], now: datetime) -> list[SignIn]:
-        with self._open() as file:
+        with self._open(READ_S) as file:
             return self._rows(file, which, given, now)
 
     def _rows(self, file: sqlite3.Connection, which: str, given: tuple[Any, ...], now: datetime) -> list[SignIn]:
@@ -125,16 +162,23 @@ class SignIns:
         return [one for one in found if now - one.seen <= self.idle and now - one.began <= self.longest]
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        fresh = not self._path.exists()
-        if fresh:
-            # Made here, so that SQLite's own files beside it take over that only the owner may read.
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-        with closing(sqlite3.connect(self._path, timeout=5, isolation_level=None)) as file:
+    def _open(self, wait_s: float = WRITE_S) -> Iterator[sqlite3.Connection]:
+        try:
+            fresh = not self._path.exists()
             if fresh:
-                file.execute("PRAGMA journal_mode = WAL")
-            file.executescript(SCHEMA)
-            yield file
+                # Made here, so that SQLite's own files beside it take over that only the owner may read.
+                os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            with closing(sqlite3.connect(self._path, timeout=wait_s, isolation_level=None)) as file:
+                if fresh:
+                    file.execute("PRAGMA journal_mode = WAL")
+                if fresh or not self._ready:
+                    file.executescript(SCHEMA)
+                    self._ready = True
+                yield file
+        except (sqlite3.Error, OSError) as error:
+            # Looked at anew next time: somebody may put another file there.
+            self._ready = False
+            raise SessionsUnusable(f"{self._path.name} cannot be used: {error}.") from error
 
 
 def _sign_in(row: tuple[Any, ...]) -> SignIn:

@@ -56,11 +56,11 @@ def store(context: Context, source: str, series: Series, window: Window, points:
     Refused points go to `quarantine`; the first few are said aloud.
     """
     good, refused = sift(points, series, now=pd.Timestamp(context.now))
-    seen_at, run_id = pd.Timestamp(context.now), context.run_id
     with context.warehouse.write() as session:
+        seen_at = pd.Timestamp(context.moment())
         changed = _changed(session, series, good)
         session.append(
-            "raw", _stamped(changed, series, context.now).assign(source=source, seen_at=seen_at, run_id=run_id)
+            "raw", _stamped(changed, series, seen_at).assign(source=source, seen_at=seen_at, run_id=context.run_id)
         )
         quarantine(context, session, source, refused)
         revised = int(changed["revised"].sum())
@@ -77,7 +77,8 @@ def quarantine(context: Context, session: Session, source: str, refused: pd.Data
     if len(refused) > SAID:
         context.say(f"... and {len(refused) - SAID:,} more; all are in the table quarantine")
     rows = refused.drop_duplicates(["series", "valid_at", "value", "reason"])
-    session.append("quarantine", rows.assign(source=source, seen_at=pd.Timestamp(context.now), run_id=context.run_id))
+    at = pd.Timestamp(context.moment())
+    session.append("quarantine", rows.assign(source=source, seen_at=at, run_id=context.run_id))
 
 
 def _changed(session: Session, series: Series, good: pd.DataFrame) -> pd.DataFrame:
@@ -87,13 +88,13 @@ def _changed(session: Session, series: Series, good: pd.DataFrame) -> pd.DataFra
     return session.ask("changed_points", batch=good, series=series.id, first=first, last=last)
 
 
-def _stamped(changed: pd.DataFrame, series: Series, now: datetime) -> pd.DataFrame:
+def _stamped(changed: pd.DataFrame, series: Series, at: pd.Timestamp) -> pd.DataFrame:
     """Give each row its `made_at`.
 
     A first measured value that does not say was published when its series' delay was over; a revised one
     is of the moment we saw it, whatever the provider says, or it would seem known from the beginning.
     """
-    seen = pd.Series(pd.Timestamp(now), index=changed.index)
+    seen = pd.Series(at, index=changed.index)
     made_at = changed["made_at"]
     if series.kind == "measured":
         published = changed["valid_at"] + series.cadence + series.delay
@@ -135,7 +136,7 @@ def _fetch_rows(
         "rows_same": stored.same,
         "rows_quarantined": stored.quarantined,
         "message": message,
-        "seen_at": pd.Timestamp(context.now),
+        "seen_at": pd.Timestamp(context.moment()),
         "again_at": pd.NaT,
         "run_id": context.run_id,
     }

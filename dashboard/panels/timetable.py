@@ -115,7 +115,7 @@ def _leader(frame: Frame) -> None:
         return
     term = rows.iloc[0]
     who = f"process {term.pid} on {formats.plain(term.host)}"
-    since = f"{formats.stamp(term.started_at, frame.zone)} {frame.clock}"
+    since = formats.zoned(term.started_at, frame.zone)
     if frame.desk.warehouse.scheduler_alive():
         sign = f"last sign of life {formats.age(term.heartbeat_at, frame.now)}"
         st.caption(f":material/autoplay: The schedule is led by {who} since {since}, {sign}.")
@@ -131,7 +131,7 @@ def _leader(frame: Frame) -> None:
 def timeline(frame: Frame) -> None:
     """The last hours' runs as bars, one lane a job."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.header("Time line", anchor=False, width="content")
+        st.header("Timeline", anchor=False, width="content")
         chosen = st.segmented_control(
             "Span", list(SPANS), default="24 hours", required=True, key="span", bind="query-params",
             label_visibility="collapsed",
@@ -146,8 +146,8 @@ def timeline(frame: Frame) -> None:
     ui.draw(figure, key="timeline", alt="Runs of each job on a line of time")
     failed = int((rows["state"] == "failed").sum())
     st.caption(
-        f"{formats.count(len(rows), 'run')} in the last {chosen}, {failed:,} failed. Times are {frame.clock}; runs of "
-        "seconds are drawn a little longer, so that they can be seen."
+        f"{formats.count(len(rows), 'run')} in the last {chosen}, {failed:,} failed. Times are {frame.clock} time; "
+        "runs of seconds are drawn a little longer, so that they can be seen."
     )
 
 

@@ -22,7 +22,7 @@ def run(context: Context) -> Outcome:
         rows = _versions(context, target)
         found += len(rows)
         with context.warehouse.write() as session:
-            written += session.append("actuals", rows)
+            written += session.append("actuals", rows.assign(written_at=pd.Timestamp(context.moment())))
     return Outcome(found, written, f"{written:,} new hourly actuals", skipped=not written)
 
 
@@ -37,7 +37,7 @@ def _versions(context: Context, target: Target) -> pd.DataFrame:
             first=BEGINNING,
             last=END,
         )
-    return rows.assign(target=target.id, written_at=pd.Timestamp(context.now), run_id=context.run_id)
+    return rows.assign(target=target.id, run_id=context.run_id)
 
 
 def ready(session: Session, _markets: dict[str, Market], now: datetime) -> bool:

@@ -12,8 +12,8 @@ from pipeline.warehouse import Session
 def run(context: Context) -> Outcome:
     """Score what has an actual it was not scored against yet."""
     rows = context.warehouse.ask("unscored", as_of=context.now)
-    rows = rows.assign(scored_at=pd.Timestamp(context.now), run_id=context.run_id)
     with context.warehouse.write() as session:
+        rows = rows.assign(scored_at=pd.Timestamp(context.moment()), run_id=context.run_id)
         written = session.append("accuracy", rows)
     return Outcome(len(rows), written, f"{written:,} forecasts scored", skipped=not written)
 

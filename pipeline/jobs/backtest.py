@@ -38,7 +38,7 @@ def run(context: Context) -> Outcome:
             failures.append(f"{target.id}: {error}")
             continue
         with context.warehouse.write() as session:
-            written += session.append("backtests", rows)
+            written += session.append("backtests", rows.assign(scored_at=pd.Timestamp(context.moment())))
         notes.append(_note(target, rows))
     if not (notes or failures):
         failures.append(f"no target is called {wanted!r}; there are: {', '.join(target.id for target in targets)}.")
@@ -58,7 +58,7 @@ def _backtest(context: Context, target: Target) -> pd.DataFrame:
         for name, family in context.progress(families.items(), f"backtest {target.id}")
     }
     rows = _scored(lesson, forecasts, test_from)
-    return rows.assign(run_id=context.run_id, target=target.id, kind="backtest", scored_at=pd.Timestamp(context.now))
+    return rows.assign(run_id=context.run_id, target=target.id, kind="backtest")
 
 
 def _families(context: Context, target: Target) -> dict[str, Family]:

@@ -31,8 +31,9 @@ def run(context: Context) -> Outcome:
             if len(rows) and "replay_from" not in context.args:
                 _note_missed(context, target)
             with context.warehouse.write() as session:
-                session.append("feature_sets", _names(context, target))
-                written += session.append("features", rows)
+                at = pd.Timestamp(context.moment())
+                session.append("feature_sets", _names(context, target).assign(written_at=at))
+                written += session.append("features", rows.assign(written_at=at))
     return Outcome(0, written, "; ".join(notes), skipped=not written)
 
 
@@ -62,7 +63,7 @@ def _note_missed(context: Context, target: Target) -> None:
     with context.warehouse.write() as session:
         # Noted under a clock that was ahead: what became of those hours shows only now.
         session.remove("missed_issues", session.ask("noted_ahead", target=target.id, due=due, now=context.now))
-        session.append("missed_issues", rows.assign(noted_at=pd.Timestamp(context.now), run_id=context.run_id))
+        session.append("missed_issues", rows.assign(noted_at=pd.Timestamp(context.moment()), run_id=context.run_id))
     for row in rows.itertuples():
         context.say(f"{target.id}: nothing was issued for {row.origin:%d %b %H:%M}Z: {row.reason}")
 
@@ -98,7 +99,7 @@ def _replayed(context: Context, session: Session, target: Target) -> tuple[Times
 
 def _names(context: Context, target: Target) -> pd.DataFrame:
     row = {"feature_set": features.feature_set(target.inputs), "names": list(features.names(target.inputs))}
-    return pd.DataFrame([row | {"written_at": pd.Timestamp(context.now), "run_id": context.run_id}])
+    return pd.DataFrame([row | {"run_id": context.run_id}])
 
 
 def _none() -> Times:

@@ -228,9 +228,14 @@ def _rows(target: Target, due: Due, issued: Issue, issuer: str) -> pd.DataFrame:
 
 
 def _append(context: Context, rows: pd.DataFrame, table: str = "predictions") -> int:
-    rows = rows.assign(written_at=pd.Timestamp(context.now), run_id=context.run_id)
     with context.warehouse.write() as session:
-        return session.append(table, rows)
+        return session.append(table, rows.assign(written_at=_stored(context, rows), run_id=context.run_id))
+
+
+def _stored(context: Context, rows: pd.DataFrame) -> pd.Series:
+    """When rows are stored. A run replays what was written by its beginning; so it says of all that it replays."""
+    stored = pd.Series(pd.Timestamp(context.moment()), rows.index)
+    return stored.mask(rows["mode"] == "replay", pd.Timestamp(context.now)) if "mode" in rows else stored
 
 
 def _moment(context: Context) -> np.datetime64:

@@ -78,7 +78,7 @@ def _concerned(context: Context) -> list[Market]:
 
 def _held(context: Context, market: Market, source: Source) -> _Hold | None:
     """Why the source of `market` is not to be asked now, if so."""
-    rows = context.warehouse.ask("held_back", source=source.name, now=context.now, run_id=context.run_id)
+    rows = context.warehouse.ask("held_back", source=source.name, now=context.moment(), run_id=context.run_id)
     if rows.empty:
         return None
     row = rows.iloc[0]

@@ -122,12 +122,13 @@ def _conclude(context: Context, lesson: Lesson, candidate: Candidate, premise: P
     version = _version(context, lesson, candidate, artifact, depth)
     verdict, evidence = _judge(context, lesson, candidate, premise, version)
     looks_at = _importances(context, lesson, candidate)
-    scores = candidate.scores.assign(run_id=context.run_id, target=target.id, scored_at=pd.Timestamp(context.now))
+    scores = candidate.scores.assign(run_id=context.run_id, target=target.id)
     with context.warehouse.write() as session:
-        version_id = registry.register(session, version)
-        session.append("backtests", scores)
+        at = pd.Timestamp(context.moment())
+        version_id = registry.register(session, version | {"created_at": at})
+        session.append("backtests", scores.assign(scored_at=at))
         if looks_at is not None:
-            session.append("importances", looks_at.assign(version_id=version_id))
+            session.append("importances", looks_at.assign(version_id=version_id, written_at=at))
         promoted = registry.decide(
             session,
             target=target.id,
@@ -139,7 +140,7 @@ def _conclude(context: Context, lesson: Lesson, candidate: Candidate, premise: P
             actor=context.args.get("actor", "train"),
             reason=verdict.reason,
             evidence=evidence,
-            now=context.moment(),
+            now=at.to_pydatetime(),
             run_id=context.run_id,
         )
     outcome = "promoted" if promoted else f"{verdict.outcome}: {verdict.reason}"
@@ -158,7 +159,7 @@ def _importances(context: Context, lesson: Lesson, candidate: Candidate) -> pd.D
         return None
     first, took = found.input.iloc[0], time.perf_counter() - start
     context.say(f"{lesson.target.id}: {candidate.family.name} looks most at {first}, found in {took:.1f} s")
-    return found.assign(written_at=pd.Timestamp(context.now), run_id=context.run_id)
+    return found.assign(run_id=context.run_id)
 
 
 def _judge(
@@ -220,7 +221,6 @@ def _version(context: Context, lesson: Lesson, candidate: Candidate, artifact: A
     return {
         "target": lesson.target.id,
         "family": candidate.family.name,
-        "created_at": context.now,
         "as_of": lesson.as_of,
         "trained_from": pd.Timestamp(origins[0], tz="UTC"),
         "trained_to": pd.Timestamp(origins[-1], tz="UTC"),

@@ -97,7 +97,8 @@ WHERE v.target = $target
 ORDER BY v.created_at DESC, v.version_id DESC;
 
 -- name: page_promotions
-SELECT decided_at, kind, outcome, version_id, previous_version_id, actor, reason, run_id, evidence::VARCHAR AS evidence
+SELECT number, decided_at, kind, outcome, version_id, previous_version_id, actor, reason, run_id,
+       evidence::VARCHAR AS evidence
 FROM promotions WHERE target = $target ORDER BY number DESC LIMIT $n;
 
 -- name: page_waiting

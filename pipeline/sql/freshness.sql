@@ -1,6 +1,6 @@
 -- name: freshness
--- One row a series of $series: its newest value and what the source last said. Of several windows asked at the
--- same time the one that reaches furthest counts. failing_since: the first refusal after the last answer.
+-- One row a series of $series: its newest value and what the source last said. Of several windows asked in the
+-- same run the one that reaches furthest counts. failing_since: the first refusal after the last answer.
 -- A file that was imported and a window that ends more than $behind before it was asked, as those of a backfill do,
 -- say nothing of what is new; but a source that refuses us or is silent there may be asked nothing else in that run.
 WITH names AS (SELECT unnest($series::VARCHAR[]) AS series, unnest($behind::INTERVAL[]) AS behind),
@@ -8,7 +8,7 @@ points AS (SELECT series, max(valid_at) AS newest FROM raw WHERE series IN (SELE
 furthest AS (
     SELECT f.* FROM fetches f JOIN names n USING (series)
     WHERE source <> 'files' AND (window_end > seen_at - behind OR outcome IN ('auth', 'throttled', 'transient'))
-    QUALIFY row_number() OVER (PARTITION BY series, seen_at ORDER BY window_end DESC) = 1),
+    QUALIFY row_number() OVER (PARTITION BY series, run_id ORDER BY window_end DESC, seen_at DESC) = 1),
 asked AS (
     SELECT *, max(seen_at) FILTER (outcome IN ('ok', 'empty', 'not_yet_published')) OVER (PARTITION BY series) AS answered_at,
            min(seen_at) OVER (PARTITION BY series) AS first_asked_at

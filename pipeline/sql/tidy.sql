@@ -1,6 +1,6 @@
 -- name: superseded_raw
 -- Versions of values that were replaced before $before by a newer one, of series whose past versions no model looks
--- at. What a series' first load brought stays: its moment says since when we watch. Any state since $before stays whole.
+-- at. What a series' first answer brought stays: its moment says since when we watch. Any state since $before stays whole.
 SELECT series, valid_at, seen_at FROM (
     SELECT r.series, r.valid_at, r.seen_at, l.live_from,
            lead(r.seen_at) OVER (PARTITION BY r.series, r.valid_at ORDER BY r.seen_at) AS replaced_at
