@@ -6,9 +6,11 @@ Loopback only; the peers come from `make peers`. Sessions ask for whole pages wh
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,9 +19,17 @@ import numpy as np
 import pandas as pd
 from playwright.sync_api import sync_playwright
 
-from benchmarks import dashboard_browser, dashboard_page, dashboard_servers, dashboard_sessions, results
+from benchmarks import (
+    dashboard_browser,
+    dashboard_page,
+    dashboard_servers,
+    dashboard_sessions,
+    dashboard_writer,
+    results,
+)
 from benchmarks.dashboard_browser import Times
 from benchmarks.dashboard_sessions import Load
+from benchmarks.dashboard_writer import WALK_S
 from dashboard.figures import series
 from dashboard.figures.palette import of
 from tests import filler
@@ -27,6 +37,10 @@ from tests import filler
 SESSIONS, EVERY_S, SECONDS = 20, 5.0, 60.0
 P95_MS, CORES, RATIO = 200.0, 0.5, 1.5
 YEAR = 365 * 288
+MORE = (
+    "Peers show the six cards, the fan chart, the table and the errors of 30 days, from one JSON file. Sextant's page "
+    "asks its warehouse and shows more: header, call-outs, what changed, provenance, two issues compared."
+)
 
 
 @dataclass
@@ -49,6 +63,7 @@ class Found:
     """All that was measured."""
 
     load: Load
+    busy: float = float("nan")
     times: dict[str, Times] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
 
@@ -56,16 +71,28 @@ class Found:
         """Sextant's seconds over those of a peer."""
         return self.times["Sextant"].middle(moment) / self.times[name].middle(moment)
 
+    @property
+    def open(self) -> float:
+        """How many times Dash's time to a usable page, at the first visit or again, whichever is worse."""
+        return max(self.ratio("dash", "cold"), self.ratio("dash", "warm"))
+
+    @property
+    def switch(self) -> float:
+        """How many times Dash's time to come back from another page."""
+        return self.ratio("dash", "back")
+
     def shortcomings(self) -> list[str]:
         """The targets missed, in words; none when all are met."""
-        load, ratio = self.load, self.ratio("dash", "cold")
+        load, first, again = self.load, self.ratio("dash", "cold"), self.ratio("dash", "warm")
         return [
             words
             for words, met in (
                 (f"{load.failed} refreshes failed", load.failed == 0),
                 (f"p95 of a refresh {load.ms(95):.0f} ms (target {P95_MS:.0f})", load.ms(95) < P95_MS),
                 (f"{load.cores:.2f} cores (target {CORES})", load.cores < CORES),
-                (f"cold to usable {ratio:.2f}x Dash's (target {RATIO})", ratio <= RATIO),
+                (f"first visit to usable {first:.2f}x Dash's (target {RATIO})", first <= RATIO),
+                (f"usable again {again:.2f}x Dash's (target {RATIO})", again <= RATIO),
+                (f"page switch {self.switch:.2f}x Dash's (target {RATIO})", self.switch <= RATIO),
                 ("the thinned line is no smoother than all values", self.lines[1].ms(95) <= self.lines[0].ms(95)),
             )
             if not met
@@ -107,18 +134,23 @@ def lines(playwright: object, folder: Path, steps: int) -> list[Line]:
 def run(folder: Path, *, seconds: float, rounds: int, steps: int) -> Found:
     """Start everything, measure, end what was started."""
     warehouse, data = folder / "w.duckdb", folder / "page.json"
-    filler.fill(warehouse, datetime.now(UTC))
+    busy = os.getloadavg()[0]
+    house = filler.fill(warehouse, datetime.now(UTC))
+    # What an earlier walk left to be scored is not this one's work.
+    dashboard_writer.walk(house, dashboard_page.TARGET, 0, datetime.now(UTC))
     dashboard_page.write(warehouse, data)
-    # Playwright's own loop would be in the way of the sessions'.
-    with dashboard_servers.sextant(warehouse, folder / "sextant.log") as sextant:
+    with ExitStack() as stack:
+        sextant = stack.enter_context(dashboard_servers.sextant(warehouse, folder / "sextant.log"))
+        # Playwright's own loop would be in the way of the sessions'.
         load = dashboard_sessions.measure(sextant, warehouse, sessions=SESSIONS, every_s=EVERY_S, seconds=seconds)
-        found = Found(load)
+        found = Found(load, busy)
+        peers = [
+            stack.enter_context(dashboard_servers.peer(name, data, folder / f"{name}.log"))
+            for name in dashboard_servers.PEERS
+        ]
         with sync_playwright() as playwright:
-            found.times |= browsed(playwright, [sextant], rounds)
+            found.times |= browsed(playwright, [sextant, *peers], rounds)
     with sync_playwright() as playwright:
-        for name in dashboard_servers.PEERS:
-            with dashboard_servers.peer(name, data, folder / f"{name}.log") as server:
-                found.times |= browsed(playwright, [server], rounds)
         found.lines = lines(playwright, folder, steps)
     return found
 
@@ -129,22 +161,26 @@ def report(found: Found, seconds: float) -> str:
     rows = [["", "figure", "target"]]
     rows += [
         [f"refreshes of {load.sessions} sessions every {EVERY_S:g} s for {seconds:g} s", f"{len(load.waits):,}", ""],
-        ["writes of a job meanwhile", f"{load.writes:,}", ""],
+        ["heartbeats of a job meanwhile", f"{load.written.beats:,}", ""],
+        [
+            f"walks of the chain (raw, actuals, predictions, accuracy), one every {WALK_S:g} s; rows",
+            f"{load.written.walks:,}; {load.written.rows:,}",
+            "",
+        ],
         ["a refresh, p50 ms", f"{load.ms(50):.0f}", ""],
         ["a refresh, p95 ms", f"{load.ms(95):.0f}", f"< {P95_MS:.0f}"],
         ["cores of the server", f"{load.cores:.2f}", f"< {CORES}"],
         ["kB sent for a refresh", f"{np.median(load.sent_kb or [np.nan]):.0f}", ""],
-        ["memory of the server with one page shown, MiB", f"{load.base_mb:.0f}", ""],
-        ["memory a session adds, MiB", f"{load.session_mb:.1f}", ""],
+        ["memory of the server with one session, all loaded, MiB", f"{load.base_mb:.0f}", ""],
+        [f"memory a session adds (with {load.held} more), MiB", f"{load.session_mb:.1f}", ""],
+        [f"memory of the server after {load.sessions} sessions beside the writer, MiB", f"{load.after_mb:.0f}", ""],
         ["refreshes that failed", f"{load.failed}", "0"],
     ]
-    head = ["seconds until usable", "first visit", "again", "from another page", "first visit, Sextant / this"]
-    pages = [head] + [
-        [
-            name,
-            *(f"{times[name].middle(one):.2f}" for one in ("cold", "warm", "back")),
-            f"{found.ratio(name, 'cold'):.2f}x",
-        ]
+    moments = ("cold", "warm", "back")
+    head = ["seconds until usable", "first visit", "again", "from another page", "Sextant / this: first visit"]
+    pages = [[*head, "again", "from another page"]] + [
+        [name, *(f"{times[name].middle(one):.2f}" for one in moments)]
+        + [f"{found.ratio(name, one):.2f}x" for one in moments]
         for name in times
     ]
     charts = [["a year of five-minute values", *(line.name for line in found.lines)]]
@@ -154,7 +190,8 @@ def report(found: Found, seconds: float) -> str:
         ["browser until drawn, ms", *(f"{line.drawn_ms:.0f}" for line in found.lines)],
         ["a frame when panning, p50 / p95 ms", *(f"{line.ms(50):.0f} / {line.ms(95):.0f}" for line in found.lines)],
     ]
-    return "\n\n".join(results.markdown(one) for one in (rows, pages, charts))
+    tables = (results.markdown(one) for one in (rows, pages, charts))
+    return "\n\n".join([f"Load average of the machine at the start {found.busy:.1f}.", *tables, MORE])
 
 
 def main() -> int:
@@ -172,7 +209,9 @@ def main() -> int:
         words = f"`python -m benchmarks.dashboard`: medians of {rounds} visits in Chromium.\n\n{text}\n"
         results.keep("dashboard", "The dashboard", words, libraries=("streamlit", "plotly", "duckdb"))
     figures = f"p95 of a refresh {found.load.ms(95):.0f} ms, {found.load.cores:.2f} cores, "
-    figures += f"usable in {found.ratio('dash', 'cold'):.2f}x Dash's time"
+    figures += (
+        f"usable in {found.open:.2f}x Dash's time (the worse of first visit and again), switch {found.switch:.2f}x"
+    )
     target = f"target {P95_MS:.0f} ms, {CORES} cores, {RATIO}x"
     print(f"DASHBOARD: {figures} ({target}) {'FALLS SHORT' if short else 'PASS'}")
     return 1 if short else 0

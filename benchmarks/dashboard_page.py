@@ -7,23 +7,35 @@ from typing import Any
 
 import pandas as pd
 
-from dashboard.figures import fan
+from dashboard.figures import charts, fan
 from dashboard.figures.palette import of
 from pipeline.warehouse import Warehouse
 
+NOTHING_DECLARED: dict[str, Any] = {"firsts": (), "lasts": ()}
 ZONE, UNIT, TARGET = "Europe/Madrid", "MW", "demo.load"
 COLUMNS = ["horizon", "hour", "p50", "p10", "p90", "change", "operator", "mae", "coverage", "n"]
 
 
 def write(warehouse: Path, to: Path) -> int:
-    """Write cards, figure and table; returns the bytes."""
+    """Write cards, fan chart, table and errors of 30 days; returns the bytes."""
     now = datetime.now(UTC)
     due = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
     house = Warehouse(warehouse)
     issue = house.ask("page_issue", target=TARGET, due=due)
     hours = house.ask("page_fan", target=TARGET, due=due, since=due - timedelta(hours=17))
+    until = due + timedelta(hours=2)
+    scores = house.ask(
+        "page_accuracy", target=TARGET, since=until - timedelta(days=30), until=until, **NOTHING_DECLARED
+    )
     figure = fan.draw(hours, palette=of("light"), zone=ZONE, now=now, unit=UNIT)
-    page = {"cards": _cards(issue), "figure": json.loads(figure.to_json()), "table": _table(issue), "columns": COLUMNS}
+    errors = charts.mae_by_horizon(scores, palette=of("light"), height=262)
+    page = {
+        "cards": _cards(issue),
+        "figure": json.loads(figure.to_json()),
+        "errors": json.loads(errors.to_json()),
+        "table": _table(issue, scores[scores["issuer"] == "sextant"].set_index("horizon")),
+        "columns": COLUMNS,
+    }
     return to.write_text(json.dumps(page), encoding="utf-8")
 
 
@@ -39,7 +51,7 @@ def _cards(issue: pd.DataFrame) -> list[dict[str, str]]:
     ]
 
 
-def _table(issue: pd.DataFrame) -> list[dict[str, Any]]:
+def _table(issue: pd.DataFrame, own: pd.DataFrame) -> list[dict[str, Any]]:
     return [
         {
             "horizon": f"T+{row.horizon}",
@@ -49,9 +61,9 @@ def _table(issue: pd.DataFrame) -> list[dict[str, Any]]:
             "p90": round(row.p90),
             "change": 0 if pd.isna(row.change) else round(row.change),
             "operator": None if pd.isna(row.operator) else round(row.operator),
-            "mae": 100,
-            "coverage": 80,
-            "n": 700,
+            "mae": round(float(own.loc[row.horizon, "mae"])),
+            "coverage": round(100 * float(own.loc[row.horizon, "coverage"])),
+            "n": int(own.loc[row.horizon, "n"]),
         }
         for row in issue.itertuples()
     ]

@@ -43,9 +43,9 @@ class Server:
 
 @contextmanager
 def sextant(warehouse: Path, log: Path) -> Iterator[Server]:
-    """The dashboard over `warehouse`, as a desk starts it."""
+    """The dashboard over `warehouse`, started as `jobs.py up` does."""
     port = free_port()
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "dashboard.server", "--port", str(port)]
     env = {key: value for key, value in os.environ.items() if not key.startswith(("SEXTANT_", "ESIOS_"))}
     env |= {"SEXTANT_WAREHOUSE": str(warehouse), "SEXTANT_MARKETS": "demo"}
     with _running("Sextant", command, env, port, "/_stcore/health", log) as server:

@@ -4,14 +4,10 @@ Each session is a real websocket that speaks Streamlit's protocol and asks for a
 """
 
 import asyncio
-import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -19,16 +15,15 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import connect
 
+from benchmarks.dashboard_page import TARGET
 from benchmarks.dashboard_servers import Server
-from pipeline import processes
-from pipeline.runs import claim, note, request
-from pipeline.warehouse import Warehouse
+from benchmarks.dashboard_writer import Written, writing
 
-BEAT_S = 5.0
-"""How often the job under way writes heartbeat and log: three times as often as one does that logs all the time."""
-ISSUE_S = 30.0
-"""How often something is written that the page shows, so that every answer and figure of it is made anew."""
 SLOWEST_S = 60.0
+SETTLED = 10
+"""Refreshes of one session after which the server has loaded and remembered what any session needs."""
+HELD = 40
+"""Sessions held open at once to learn what one takes: few would be lost in what the server has to spare anyway."""
 
 
 @dataclass
@@ -41,8 +36,10 @@ class Load:
     cores: float = float("nan")
     base_mb: float = float("nan")
     full_mb: float = float("nan")
+    after_mb: float = float("nan")
+    held: int = HELD
     sessions: int = 0
-    writes: int = 0
+    written: Written = field(default_factory=Written)
 
     def ms(self, q: float) -> float:
         """The q-th percentile of a refresh in ms."""
@@ -50,42 +47,50 @@ class Load:
 
     @property
     def session_mb(self) -> float:
-        """Resident MiB a session adds."""
-        return (self.full_mb - self.base_mb) / max(1, self.sessions)
+        """Resident MiB a session adds while it is open."""
+        return (self.full_mb - self.base_mb) / max(1, self.held)
 
 
 def measure(server: Server, warehouse: Path, *, sessions: int, every_s: float, seconds: float) -> Load:
-    """`sessions` that refresh every `every_s` for `seconds`, beside a job that writes."""
-    with _writing(warehouse) as written:
-        load = asyncio.run(_all(server, sessions, every_s, seconds))
-    load.writes = written[0]
-    return load
-
-
-async def _all(server: Server, sessions: int, every_s: float, seconds: float) -> Load:
+    """What sessions hold, then `sessions` that refresh every `every_s` for `seconds` beside a job that writes."""
     load = Load(sessions=sessions)
-    address = server.address.replace("http", "ws") + "/_stcore/stream"
-
-    def session() -> Any:
-        return connect(address, subprotocols=["streamlit"], origin=server.address, max_size=None)
-
-    async with session() as first:
-        # Imports and the first answers are the base, not a session's.
-        await _refresh(first, Load())
-        await _refresh(first, Load())
-        load.base_mb = server.memory_mb
-    opened = [await session() for _ in range(sessions)]
-    for one in opened:
-        await _refresh(one, Load())
-    cpu_s, started = server.cpu_s, time.perf_counter()
-    await asyncio.gather(
-        *(_keep_on(one, load, every_s, n * every_s / sessions, seconds) for n, one in enumerate(opened))
-    )
-    load.cores = (server.cpu_s - cpu_s) / (time.perf_counter() - started)
-    load.full_mb = server.memory_mb
-    for one in opened:
-        await one.close()
+    asyncio.run(_held(server, load))
+    with writing(warehouse, TARGET) as written:
+        asyncio.run(_all(server, load, every_s, seconds))
+    load.written = written
     return load
+
+
+def _session(server: Server) -> Any:
+    address = server.address.replace("http", "ws") + "/_stcore/stream"
+    return connect(address, subprotocols=["streamlit"], origin=server.address, max_size=None)
+
+
+async def _held(server: Server, load: Load) -> None:
+    """Memory with one session, when all is loaded, and with as many again as are held."""
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(_session(server))
+        for _ in range(SETTLED):
+            await _refresh(first, Load())
+        load.base_mb = server.memory_mb
+        for _ in range(load.held):
+            one = await stack.enter_async_context(_session(server))
+            await _refresh(one, Load())
+            await _refresh(one, Load())
+        load.full_mb = server.memory_mb
+
+
+async def _all(server: Server, load: Load, every_s: float, seconds: float) -> None:
+    async with AsyncExitStack() as stack:
+        opened = [await stack.enter_async_context(_session(server)) for _ in range(load.sessions)]
+        for one in opened:
+            await _refresh(one, Load())
+        cpu_s, started = server.cpu_s, time.perf_counter()
+        await asyncio.gather(
+            *(_keep_on(one, load, every_s, n * every_s / load.sessions, seconds) for n, one in enumerate(opened))
+        )
+        load.cores = (server.cpu_s - cpu_s) / (time.perf_counter() - started)
+        load.after_mb = server.memory_mb
 
 
 async def _keep_on(socket: Any, load: Load, every_s: float, first_s: float, seconds: float) -> None:
@@ -118,31 +123,3 @@ async def _refresh(socket: Any, load: Load) -> None:
             load.waits.append(time.perf_counter() - started)
             load.sent_kb.append(size / 1000)
             return
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[list[int]]:
-    """A job under way beside: it beats as runs do, and now and then writes what the page shows."""
-    over, written, warehouse = Event(), [0], Warehouse(path)
-    now = datetime.now(UTC)
-    running = request(warehouse, "backup", by="benchmark", reason="beside the sessions", args={}, now=now)
-    with warehouse.write() as session:
-        claim(session, running, pid=os.getpid(), born=processes.born(), now=now)
-
-    def write() -> None:
-        issued = time.monotonic()
-        while not over.wait(BEAT_S):
-            with warehouse.write() as session:
-                note(session, running, heartbeat_at=datetime.now(UTC), log=f"{written[0]} steps done")
-                if time.monotonic() - issued >= ISSUE_S:
-                    issued = time.monotonic()
-                    session.changed.update(("predictions", "actuals", "accuracy"))
-            written[0] += 1
-
-    thread = Thread(target=write, daemon=True)
-    thread.start()
-    try:
-        yield written
-    finally:
-        over.set()
-        thread.join()

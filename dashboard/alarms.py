@@ -1,13 +1,13 @@
 """Open alerts -> what every page's header says of them, and the words and links one alert is shown with."""
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
-import streamlit as st
 
-from dashboard import formats
+from dashboard import formats, links
 from dashboard.data import Desk, jobs, moment, word
 from pipeline import alerting
 
@@ -36,7 +36,7 @@ def badge(desk: Desk, now: datetime) -> None:
     """How many alerts are open and how bad the worst is, as a link to their page."""
     rows = desk.ask("page_open_alerts")
     label, icon, colour = summary(rows, now)
-    st.page_link("views/alerts.py", label=f":{colour}-badge[{icon} {label}]", icon="")
+    links.page("alerts", f":{colour}-badge[{icon} {label}]", icon="")
 
 
 def summary(rows: pd.DataFrame, now: datetime) -> tuple[str, str, str]:
@@ -67,24 +67,33 @@ def title(rule: str) -> str:
 
 
 def about(desk: Desk, row: Any) -> tuple[str, str, dict[str, str]] | None:
-    """The page an alert is about: its path, the words of the link and the query that leads to the very thing."""
+    """The page an alert is about: its name, the words of the link and the query that leads to the very thing."""
     found = json.loads(row.evidence) if row.evidence else {}
     if isinstance(found, dict) and isinstance(found.get("run_id"), str):
-        return "views/jobs.py", "See the run", {"run": found["run_id"]}
+        return "jobs", "See the run", {"run": found["run_id"]}
     if row.rule in OF_SERIES:
-        known = {one.id for market in desk.markets.values() for one in market.series}
-        return "views/data.py", "See the data", {"series": row.subject} if row.subject in known else {}
+        return "data", "See the data", series(desk, row.subject)
     if row.rule in OF_FORECASTS:
-        return "views/accuracy.py", "See the accuracy", target(desk, row.subject)
+        return "accuracy", "See the accuracy", target(desk, row.subject)
     if row.rule in OF_MODELS:
-        return "views/models.py", "See the models", target(desk, row.subject)
+        return "models", "See the models", target(desk, row.subject)
     if row.rule in OF_JOBS:
-        return "views/jobs.py", "See the jobs", {"job": row.subject} if row.subject in jobs() else {}
+        job = row.subject.partition(":")[0]
+        return "jobs", "See the jobs", {"job": job} if job in jobs() else {}
     return None
 
 
 def target(desk: Desk, subject: str) -> dict[str, str]:
-    """The query that chooses the target that `subject` begins with, where there is a choice."""
+    """The query that chooses the target whose id, or the id of whose version, `subject` is; where there is a choice."""
     names = desk.target_names()
-    found = next((name for name, one in names.items() if subject.startswith(one.id)), None)
+    about = re.sub(r"-v[0-9]+$", "", subject)
+    found = next((name for name, one in names.items() if one.id == about), None)
     return {"target": found} if found and len(names) > 1 else {}
+
+
+def series(desk: Desk, subject: str) -> dict[str, str]:
+    """The query that chooses a series, and a target of its market where there is a choice."""
+    market = next((one for one in desk.markets.values() if subject in {mine.id for mine in one.series}), None)
+    if market is None:
+        return {}
+    return {"series": subject} | (target(desk, market.targets[0].id) if market.targets else {})

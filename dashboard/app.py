@@ -16,6 +16,9 @@ ICON = str(ROOT / "dashboard" / "static" / "icon.png")
 
 st.set_page_config(page_title="Sextant", page_icon=ICON, layout="wide")
 st.logo(ICON, size="large")
+if not menu.guarded():
+    st.error(menu.UNGUARDED, icon=":material/lock:")
+    st.stop()
 admitted = menu.admitted()
 page = st.navigation(
     [

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard import measuring, slicing
+from pipeline import metrics
 from pipeline.markets import Target
 
 LEVELS = (0.05, 0.1, 0.5, 0.9, 0.95)
@@ -18,7 +19,7 @@ def banded(rows: pd.DataFrame) -> pd.DataFrame:
 
 def reliability(rows: pd.DataFrame) -> pd.DataFrame:
     """One row a quantile: `level`, the share `observed` of actuals at or below it, `n`, and `sure`:
-    how far to each side the truth may lie in 95 of 100 cases."""
+    how far to each side the truth may lie in 95 of 100 cases, NaN for too few days."""
     place = rows["pit"].to_numpy(float)
     below = [(place <= level + 1e-12).astype(float) for level in LEVELS]
     return pd.DataFrame(
@@ -33,7 +34,7 @@ def reliability(rows: pd.DataFrame) -> pd.DataFrame:
 
 def pit(rows: pd.DataFrame) -> pd.DataFrame:
     """One row a tenth of the forecast distribution: `share` of actuals in it, `n`, and from `low` to `high` the shares
-    that calibrated forecasts give in 95 of 100 cases."""
+    that calibrated forecasts give in 95 of 100 cases, NaN for too few days."""
     tenth = np.minimum(np.floor(10 * rows["pit"].to_numpy(float) + 1e-9), 9).astype(int)
     inside = [(tenth == one).astype(float) for one in range(10)]
     spread = np.array([SURE * _doubt(rows, share, 0.1) for share in inside])
@@ -73,7 +74,8 @@ def _held(rows: pd.DataFrame, by: pd.Series) -> pd.DataFrame:
 
 
 def _doubt(rows: pd.DataFrame, share: np.ndarray, level: float) -> float:
-    """At least what independent draws would have, so that a tenth in which little fell is not taken for certain."""
+    """At least what independent draws would have, so that a tenth in which little fell is not taken for certain; NaN
+    where there are too few days to say."""
     independent = float(np.sqrt(level * (1 - level) / len(share)))
-    found = measuring.mean_error(rows, share)
-    return independent if np.isnan(found) else max(found, independent)
+    found = metrics.mean_error(measuring.laid_out(rows, share))
+    return found if np.isnan(found) else max(found, independent)

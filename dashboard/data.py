@@ -34,6 +34,14 @@ MOVING = {
     "page_steps": ("at",),
     "page_series": ("since",),
     "page_timetable": ("since",),
+    "page_timeline": ("since", "until"),
+    "page_success": ("since", "recent"),
+    "page_missed": ("since", "until"),
+    "page_runs": ("since",),
+    "page_askers": ("since",),
+    "page_durations": ("since",),
+    "page_alert_history": ("since", "now"),
+    "page_alert_rules": ("since",),
     "look": ("minute",),
 }
 """Questions about now, with what moves on in them by itself: an answer of the last hour is the last one known."""

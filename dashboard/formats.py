@@ -54,19 +54,40 @@ def local(moment: datetime, zone: str) -> datetime:
     return plain.astimezone(ZoneInfo(zone))
 
 
+def twice(at: datetime) -> bool:
+    """Whether clocks show the local time `at` two times, because they are put back."""
+    return at.replace(fold=0).utcoffset() != at.replace(fold=1).utcoffset()
+
+
 def hour(moment: datetime, zone: str) -> str:
-    """'15:00' in `zone`."""
-    return f"{local(moment, zone):%H:%M}"
+    """'15:00' in `zone`; '02:00 CET' where clocks show it twice."""
+    return _shown(local(moment, zone), "%H:%M")
 
 
 def day_hour(moment: datetime, zone: str) -> str:
-    """'Fri 15:00' in `zone`."""
-    return f"{local(moment, zone):%a %H:%M}"
+    """'Fri 15:00' in `zone`; with the zone's name where clocks show it twice."""
+    return _shown(local(moment, zone), "%a %H:%M")
 
 
 def stamp(moment: datetime | None, zone: str) -> str:
-    """'Fri 20 Nov 15:04' in `zone`; nothing -> a dash."""
-    return NONE if moment is None or pd.isna(moment) else f"{local(moment, zone):%a %d %b %H:%M}"
+    """'Fri 20 Nov 15:04' in `zone`, with the zone's name where clocks show it twice; nothing -> a dash."""
+    return NONE if moment is None or pd.isna(moment) else _shown(local(moment, zone), "%a %d %b %H:%M")
+
+
+def zoned(moment: datetime | None, zone: str) -> str:
+    """'Fri 20 Nov 15:04 CET' in `zone`, named as it is at that moment; nothing -> a dash."""
+    return NONE if moment is None or pd.isna(moment) else f"{local(moment, zone):%a %d %b %H:%M %Z}"
+
+
+def zoned_hour(moment: datetime, zone: str) -> str:
+    """'15:00 CET' in `zone`, named as it is at that moment."""
+    return f"{local(moment, zone):%H:%M %Z}"
+
+
+def between(first: datetime, last: datetime, zone: str) -> str:
+    """'Fri 20 Nov 15:04 to Sat 21 Nov 09:00 CET'; both ends name the zone where a clock change lies between."""
+    alike = zone_name(first, zone) == zone_name(last, zone)
+    return f"{stamp(first, zone) if alike else zoned(first, zone)} to {zoned(last, zone)}"
 
 
 def date(moment: datetime | None, zone: str) -> str:
@@ -87,6 +108,10 @@ def zone_name(moment: datetime, zone: str) -> str:
 def city(zone: str) -> str:
     """'Europe/Madrid' -> 'Madrid'."""
     return zone.rsplit("/", 1)[-1].replace("_", " ")
+
+
+def _shown(at: datetime, pattern: str) -> str:
+    return at.strftime(f"{pattern} %Z" if twice(at) else pattern)
 
 
 def age(since: datetime | None, now: datetime) -> str:

@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
-from dashboard import alarms, data, formats, identity, live
+from dashboard import alarms, data, formats, identity, links, live
 from dashboard.data import Desk, Freshness
 from dashboard.identity import User
 from dashboard.signing import menu
@@ -35,11 +35,11 @@ def title(desk: Desk, title: str) -> Target:
         st.badge(f"{targets[0].title} · {targets[0].series.unit}", color="gray")
         return targets[0]
     names = desk.target_names()
-    options: dict[str, Any] = {"key": "target", "bind": "query-params", "label_visibility": "collapsed"}
+    options = links.keep("target", list(names), next(iter(names)))
     if len(names) > MANY:
-        chosen = st.selectbox("Target", list(names), width=260, **options)
+        chosen = st.selectbox("Target", list(names), width=260, label_visibility="collapsed", **options)
     else:
-        chosen = st.segmented_control("Target", list(names), default=next(iter(names)), required=True, **options)
+        chosen = st.segmented_control("Target", list(names), required=True, label_visibility="collapsed", **options)
     return names.get(chosen or "", targets[0])
 
 
@@ -49,11 +49,9 @@ def clock_switch(target: Target) -> str:
     chosen = st.segmented_control(
         "Clock",
         [city, "UTC"],
-        default=city,
         required=True,
-        key="clock",
-        bind="query-params",
         label_visibility="collapsed",
+        **links.keep("clock", [city, "UTC"], city),
     )
     return "UTC" if chosen == "UTC" else target.zone
 
@@ -109,7 +107,7 @@ def _stop(desk: Desk, badges: Any, label: str, title: str, *, hint: str) -> NoRe
 def _issue_badge(fresh: Freshness, now: datetime, zone: str) -> dict[str, Any]:
     if fresh.issued_at is None:
         return {"label": "No forecast yet", "icon": ":material/schedule:", "color": "gray"}
-    when = f"{formats.hour(fresh.issued_at, zone)} {formats.zone_name(fresh.issued_at, zone)}"
+    when = formats.zoned_hour(fresh.issued_at, zone)
     passed = formats.age(fresh.issued_at, now)
     if fresh.stale:
         return {"label": f"Forecast stale · last issue {passed}", "icon": ":material/warning:", "color": "red"}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard import data
+from dashboard.signing import cookies
 from dashboard.signing.door import Person, door
 from pipeline.errors import SextantError
 
@@ -71,4 +72,6 @@ def known() -> Person | None:
     desk = data.desk()
     if desk.settings.auth.mode == "local":
         return None
-    return door(desk.settings).person(st.context.cookies, desk.clock())
+    # Read as the gate reads them; Streamlit's own reading knows one cookie of a name.
+    sent = cookies.jar(st.context.headers.get_all("Cookie")) or st.context.cookies
+    return door(desk.settings).person(sent, desk.clock())

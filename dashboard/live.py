@@ -1,14 +1,25 @@
 """Open page -> reruns when something it shows has changed: a table it asked, the minute, the browser's theme."""
 
+import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import streamlit as st
+from streamlit.proto.ClientState_pb2 import ClientState
 
 from dashboard.data import Desk
 
 WATCH_S = 15
+ALONE_JS = """
+const alone = () => {
+  if (window.sextantTells) return false;
+  window.sextantTells = true;
+  setTimeout(() => { window.sextantTells = false; }, 200);
+  return true;
+};
+"""
+"""What several parts tell before Streamlit has sent it would run only one of them, so they take turns."""
 # One watcher in the browser. It asks the server only while the tab can be seen, and at once when it is seen again.
 # Plotly's colours are fixed when a figure is made, so a switch of theme needs a run of the script: two equal readings
 # in a row, because the background fades; told once, so that a disagreement cannot rerun for ever.
@@ -27,14 +38,14 @@ export default function ({ data, setTriggerValue }) {
     before = ground;
     if (now === data.drawn) {
       told = null;
-    } else if (steady && told !== now) {
+    } else if (steady && told !== now && alone()) {
       told = now;
       setTriggerValue("theme", now);
     }
   };
   const look = () => {
     if (document.visibilityState !== "visible") return;
-    if (data.every_ms && Date.now() - asked >= data.every_ms) {
+    if (data.every_ms && Date.now() - asked >= data.every_ms && alone()) {
       asked = Date.now();
       setTriggerValue("tick", asked);
     }
@@ -51,6 +62,22 @@ export default function ({ data, setTriggerValue }) {
   };
 }
 """
+# One beat for each part of a page that follows something going on; it rests in a hidden tab as the watcher does.
+BEAT_JS = """
+export default function ({ data, parentElement, setTriggerValue }) {
+  clearInterval(parentElement.timer);
+  let due = Date.now() + data.every_ms;
+  const look = () => {
+    if (document.visibilityState !== "visible" || Date.now() < due || !alone()) return;
+    due = Date.now() + data.every_ms;
+    setTriggerValue("tick", due);
+  };
+  parentElement.timer = setInterval(look, 250);
+  return () => clearInterval(parentElement.timer);
+}
+"""
+EVENTS = re.compile(r"-(?:watcher|beat[^-]*)__events$")
+"""How the ids end under which Streamlit sends what the watcher and beats tell."""
 
 
 def watch(desk: Desk) -> None:
@@ -78,9 +105,29 @@ def changed(desk: Desk, minute: Any) -> bool:
     return _minute(desk) != minute or desk.outdated()
 
 
+def beat(name: str, every_s: float) -> None:
+    """Call inside a fragment: it is run again every so often while the page can be seen.
+
+    `name` has no hyphen and is the only one of its kind on the page.
+    """
+    _beat()(key=f"beat {name}", data={"every_ms": 1000 * every_s}, on_tick_change=_nothing)
+
+
+def by_itself(asked: ClientState) -> bool:
+    """Whether a page asks for a run without anybody having done something."""
+    told = [one for one in asked.widget_states.widgets if one.HasField("json_trigger_value")]
+    return bool(asked.is_auto_rerun or (told and all(EVENTS.search(one.id) for one in told)))
+
+
 @cache
 def _watcher() -> Callable[..., Any]:
-    renderer: Callable[..., Any] = st.components.v2.component("watcher", js=WATCH_JS)
+    renderer: Callable[..., Any] = st.components.v2.component("watcher", js=ALONE_JS + WATCH_JS)
+    return renderer
+
+
+@cache
+def _beat() -> Callable[..., Any]:
+    renderer: Callable[..., Any] = st.components.v2.component("beat", js=ALONE_JS + BEAT_JS)
     return renderer
 
 

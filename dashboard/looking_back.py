@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, formats
+from dashboard import data, formats, links
 from dashboard.data import Desk
 from dashboard.states import panel
 from pipeline.asof import Moment
@@ -14,6 +14,8 @@ from pipeline.markets import Target
 
 FIRST_YEAR = 2000
 STEP = timedelta(minutes=5)
+SCORED = timedelta(days=372)
+"""The longest window of scores on offer, with the week before it that its first point is made of."""
 
 
 def chosen(desk: Desk) -> Moment | None:
@@ -44,8 +46,9 @@ def parsed(text: str | None) -> datetime | None:
 
 
 def written(moment: datetime) -> str:
-    """As addresses write it, cut up to the next whole minute: '2026-11-20T10:20Z'."""
-    return f"{pd.Timestamp(moment).tz_convert(UTC).ceil('min'):%Y-%m-%dT%H:%MZ}"
+    """As addresses write it, cut up to the next whole second: '2026-11-20T10:20Z', '2026-11-20T10:20:07Z'."""
+    at = pd.Timestamp(moment).tz_convert(UTC).ceil("s")
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}" if at.second else f"{at:%Y-%m-%dT%H:%MZ}"
 
 
 def instant(day: date, clock: time, zone: str) -> datetime:
@@ -74,7 +77,9 @@ def controls(present: Desk, target: Target, then: Moment | None, zone: str) -> N
 
 
 def _steps(present: Desk, target: Target, then: Moment | None, at: datetime, now: datetime) -> None:
-    steps = present.ask("page_steps", target=target.id, at=at, replayed=bool(then and then.replayed)).iloc[0]
+    # In the present the next whole minute will do: a question about this very instant was never asked before.
+    asked = pd.Timestamp(at).ceil("min").to_pydatetime() if then is None else at
+    steps = present.ask("page_steps", target=target.id, at=asked, replayed=bool(then and then.replayed)).iloc[0]
     before, after = data.moment(steps.before), data.moment(steps.after)
     with st.container(horizontal=True, gap="xsmall"):
         _step("Issue before", ":material/chevron_left:", before, now)
@@ -89,7 +94,7 @@ def _step(label: str, icon: str, to: datetime | None, now: datetime, *, disabled
 
 def banner(present: Desk, target: Target, then: Moment, zone: str) -> None:
     """Say which moment is shown and what counts as known; offer the way back, and what was computed afterwards."""
-    when = f"{formats.stamp(then.at, zone)} {formats.zone_name(then.at, zone)}"
+    when = formats.zoned(then.at, zone)
     later = present.ask("page_recomputed", target=target.id, at=then.at)["n"].iloc[0]
     across: dict[str, Any] = {
         "horizontal": True,
@@ -106,6 +111,11 @@ def banner(present: Desk, target: Target, then: Moment, zone: str) -> None:
         if then.replayed or later:
             with st.container(**across):
                 _afterwards(then, later)
+        if any(event.last > then.at - SCORED and event.first < then.at for event in target.events):
+            st.caption(
+                ":material/event_busy: Scores leave out the hours of declared events as configured now; when an event "
+                "was declared is not stored."
+            )
 
 
 def _afterwards(then: Moment, later: int) -> None:
@@ -133,17 +143,11 @@ def _go(moment: datetime, now: datetime) -> None:
 
 
 def _back() -> None:
-    _forget("at", "replayed")
+    links.forget("at", "replayed")
 
 
 def _replayed(word: str) -> None:
     if word:
         st.query_params["replayed"] = word
     else:
-        _forget("replayed")
-
-
-def _forget(*names: Any) -> None:
-    for name in names:
-        if name in st.query_params:
-            del st.query_params[name]
+        links.forget("replayed")

@@ -13,8 +13,6 @@ from pipeline.models.base import Floats
 
 COMPARATORS = ("naive", "operator")
 HOUR = pd.Timedelta(hours=1)
-LEAST = 10
-"""Issues below which a spread says nothing of the standard error."""
 MEASURES = ("mae", "rmse", "relative", "bias", "skill", "skill_operator", "coverage")
 
 
@@ -64,10 +62,8 @@ def laid_out(rows: pd.DataFrame, values: Floats) -> Floats:
 
 
 def mean_error(rows: pd.DataFrame, values: Floats) -> float:
-    """Standard error of the mean of `values`, one for each row; see metrics.standard_error. NaN below LEAST issues."""
-    if rows["origin"][~np.isnan(values)].nunique() < LEAST:
-        return float("nan")
-    return metrics.standard_error(laid_out(rows, values)) or float("nan")
+    """Standard error of the mean of `values`, one for each row; see metrics.mean_error. NaN where they are alike."""
+    return metrics.mean_error(laid_out(rows, values)) or float("nan")
 
 
 def by_slice(rows: pd.DataFrame, labels: pd.Series, names: list[str], relative: Relative) -> pd.DataFrame:
@@ -106,8 +102,7 @@ def _skill(rows: pd.DataFrame, size: Floats, beside: Floats, name: str) -> dict[
     known = np.isfinite(beside)
     if not known.any() or not beside[known].sum() > 0:
         return {name: float("nan"), f"{name}_se": float("nan")}
-    own, few = np.where(known, size, np.nan), rows["origin"][known].nunique() < LEAST
-    doubt = float("nan") if few else metrics.skill_error(laid_out(rows, own), laid_out(rows, beside))
+    doubt = metrics.skill_error(laid_out(rows, np.where(known, size, np.nan)), laid_out(rows, beside))
     return {name: float(1 - size[known].sum() / beside[known].sum()), f"{name}_se": doubt or float("nan")}
 
 

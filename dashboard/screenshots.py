@@ -3,9 +3,9 @@
     python -m dashboard.screenshots [--address http://127.0.0.1:8501] [--folder docs] [--prefix stale_]
     python -m dashboard.screenshots --states [full empty ...] [--folder build/gallery]
 
-Without an address a server of its own is started over SEXTANT_WAREHOUSE, and another one to sign in at. With --states
-every page is taken in each state a warehouse can be in, as `python -m tests.states` serves them, and an index.html
-shows them all. Of a long page the top is taken.
+Without an address servers of its own are started: over SEXTANT_WAREHOUSE, to sign in at, and over invented alerts,
+audit rows and late data. With --states every page is taken in each state a warehouse can be in, as
+`python -m tests.states` serves them, and an index.html shows them all. Of a long page the top is taken.
 """
 
 import argparse
@@ -37,6 +37,8 @@ PATHS = {
     "audit": "audit",
 }
 SIGN_IN = "sign_in"
+EXTRA = {"full": (["alerts", "audit"], ""), "stale": (["forecasts"], "stale_")}
+"""State -> pages taken in it and the prefix of their files: nothing has gone wrong yet in a new warehouse."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTHS = {1440: "", 390: "_phone"}
 TALLEST = {1440: 1800, 390: 2400}
@@ -71,10 +73,19 @@ def main(argv: list[str] | None = None) -> int:
     with _serving() as address:
         _shoot(address, options)
     if options.pages == list(PATHS):
-        options.pages = [SIGN_IN]
-        with _serving(SEXTANT_AUTH="password") as address:
-            _shoot(address, options)
+        _complete(options)
     return 0
+
+
+def _complete(options: argparse.Namespace) -> None:
+    """Take what a warehouse that was just filled cannot show."""
+    options.pages = [SIGN_IN]
+    with _serving(SEXTANT_AUTH="password") as address:
+        _shoot(address, options)
+    for state, (pages, prefix) in EXTRA.items():
+        options.pages, options.prefix = pages, prefix
+        with _state(state, options) as address:
+            _shoot(address, options)
 
 
 def find_chromium() -> str | None:

@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager
 import streamlit as st
 from starlette.middleware import Middleware
 
-from dashboard import data
+from dashboard import data, promptness
 from dashboard.signing import gate, menu, oidc, routes
 from dashboard.signing.door import door
 from pipeline import logs
-from pipeline.errors import ConfigError, SextantError
-from pipeline.settings import LOOPBACK, ROOT, UNLOCKED, Settings
+from pipeline.errors import SextantError
+from pipeline.settings import LOOPBACK, ROOT, Settings, locked
 
 HEAVY = ("pandas", "plotly.graph_objects", "pyarrow")
 
@@ -30,14 +30,14 @@ def main(argv: list[str] | None = None) -> int:
     try:
         settings = data.desk().settings
         check(settings, options.address)
-        if settings.auth.mode == "oidc":
-            oidc.provider(settings)
+        more = (oidc.provider(settings).client_secret,) if settings.auth.mode == "oidc" else ()
         door(settings)
-        logs.set_up(settings.log_format, secrets=settings.secrets)
+        logs.set_up(settings.log_format, secrets=(*settings.secrets, *more))
         # Read from here on by the configuration of Streamlit, which looks into the folder it was started in.
         os.chdir(ROOT)
         # Whose word about the client's address is taken: by default that of whoever is on this machine.
         os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings.auth.proxies)
+        promptness.be_prompt()
         served = gate.hosts(settings, options.address)
         made(served).run(config=config(options.address, options.port, served))
     except SextantError as error:
@@ -48,8 +48,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def check(settings: Settings, address: str) -> None:
     """Raises ConfigError where anybody could come in without having to sign in."""
-    if settings.auth.mode == "local" and address not in LOOPBACK:
-        raise ConfigError(UNLOCKED)
+    locked(settings, address)
 
 
 def made(hosts: Iterable[str]) -> st.App:

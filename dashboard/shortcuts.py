@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard import links
 from dashboard.data import Desk
 
 PAGES = {
@@ -20,8 +21,9 @@ PAGES = {
 """The letter after G, and the page it opens."""
 KEYS_JS = """
 let listener = null;
+// Kept here: a run of the page between the two keys calls the function below again.
+let leading = 0;
 export default function ({ data, setTriggerValue }) {
-  let leading = 0;
   const typing = (where) =>
     where && (where.isContentEditable || where.closest?.(
       'input:not([type=radio]):not([type=checkbox]), textarea, select, [role=textbox], [role=combobox], [role=grid]'));
@@ -74,7 +76,7 @@ def listen(desk: Desk) -> None:
     data = {"on": bool(st.session_state.get("keys_on", True)), "targets": len(names), "pages": PAGES}
     told = _listener()(key="keys", data=data, on_step_change=lambda: _step(names), on_page_change=_nothing)
     if told.page in PAGES.values():
-        st.switch_page(f"views/{told.page}.py")
+        st.switch_page(f"views/{told.page}.py", query_params=links.carried(told.page))
 
 
 def after(names: list[str], chosen: str | None, by: int) -> str:
@@ -86,7 +88,7 @@ def after(names: list[str], chosen: str | None, by: int) -> str:
 def _step(names: list[str]) -> None:
     by = st.session_state["keys"].step
     if by in (1, -1) and len(names) > 1:
-        st.session_state["target"] = after(names, st.session_state.get("target"), by)
+        links.choose("target", after(names, st.session_state.get("target"), by), names[0])
 
 
 @cache

@@ -1,25 +1,27 @@
 """Desk -> the frame of every page, tables and figures in the page's own style."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import data, formats, header, live, looking_back, shortcuts
+from dashboard import data, exports, formats, header, live, looking_back, shortcuts
 from dashboard.data import Desk, Freshness
 from dashboard.figures import palette
 from dashboard.figures.palette import Palette
 from dashboard.identity import User
+from dashboard.picking import Picked
 from dashboard.states import empty as empty
 from dashboard.states import panel as panel
 from pipeline.errors import SextantError
 from pipeline.markets import Target
 
+T = TypeVar("T")
 ROW_PX = 36
 WARNING_SIGNS, GOOD_SIGNS = "▲⊘", "●◐★"
 STYLE = """<style>
@@ -28,6 +30,8 @@ STYLE = """<style>
 [data-testid="stMetricLabel"] p {font-size: .86rem}
 [data-testid="stCaptionContainer"] {color: color-mix(in srgb, currentColor 80%, transparent); opacity: 1}
 h1 {padding: 0 !important}
+[class*="st-key-card-"] button {padding: 0; min-height: 1.5rem}
+[class*="st-key-card-"] button p {font-size: .86rem; text-align: left}
 [data-testid^="stBaseButton-primary"] p {color: light-dark(#FFFFFF, #0D131A)}
 .st-key-alarms [data-testid="stPageLink-NavLink"] {padding: 0; margin: 0; min-height: 0}
 .st-key-alarms p, .st-key-alarms p > span {line-height: 21px; font-weight: 400}
@@ -51,8 +55,8 @@ class Frame:
 
     @property
     def clock(self) -> str:
-        """'CET', 'CEST' or 'UTC'."""
-        return formats.zone_name(self.now, self.zone)
+        """Whose time is shown, for headings: 'Madrid' or 'UTC'. The zone's name changes within a year."""
+        return formats.city(self.zone)
 
     @property
     def unit(self) -> str:
@@ -73,14 +77,17 @@ class Frame:
         """The answer to a named query; see Desk.ask."""
         return self.desk.ask(query, **params)
 
-    def figure(self, name: str, build: Callable[[], go.Figure], *depends: Any) -> go.Figure:
+    def figure(self, name: str, build: Callable[[], go.Figure], *depends: Hashable) -> go.Figure:
         """The figure that `build` makes, remembered until the warehouse changes; it must not be changed.
 
         Built again for another target, clock, theme or minute, or when one of `depends` (hashable) is another:
         name every choice of the reader that goes into it.
         """
-        minute = self.now.replace(second=0, microsecond=0)
-        return self.desk.made(("figure", name, self.target.id, self.zone, self.palette, minute, *depends), build)
+        return self.made(f"figure {name}", build, self.palette, self.now.replace(second=0, microsecond=0), *depends)
+
+    def made(self, name: str, build: Callable[[], T], *depends: Hashable) -> T:
+        """What `build` makes of answers, remembered as figures are, but for an hour and for either theme."""
+        return self.desk.made((name, self.target.id, self.zone, data.this_hour(self.now), *depends), build)
 
 
 @contextmanager
@@ -133,11 +140,11 @@ def table(
     alt: str,
     states: tuple[str, ...] = (),
     rows: int = 12,
-    key: str | None = None,
+    picked: Picked | None = None,
 ) -> int | None:
     """Draw a table of at most `rows` visible rows; a cell of `states` that begins with a warning sign stands out.
 
-    With a `key` one row can be chosen; returns its position.
+    With `picked` one row can be chosen, and the address names it; returns its position.
     """
 
     def colour(cell: Any) -> str:
@@ -145,21 +152,20 @@ def table(
             return f"color: {colours.warning}; font-weight: 600"
         return f"color: {colours.forecast}" if cell[:1] in GOOD_SIGNS else ""
 
-    event: Any = st.dataframe(
-        frame.style.map(colour, subset=list(states)) if states else frame,
+    # Streamlit's own download and a copy out of the table pass exports by.
+    safe = exports.shown(frame)
+    st.dataframe(
+        safe.style.map(colour, subset=list(states)) if states else safe,
         hide_index=True,
         column_config=columns,
         column_order=list(columns),
         height="content" if len(frame) <= rows else ROW_PX * (rows + 1) + ROW_PX // 2,
         row_height=ROW_PX,
         alt=alt,
-        key=key,
         placeholder=formats.NONE,
-        on_select="rerun" if key else "ignore",
-        selection_mode="single-row",
+        **(picked.options() if picked else {}),
     )
-    chosen = event.selection.rows if key else []
-    return int(chosen[0]) if chosen and chosen[0] < len(frame) else None
+    return picked.position if picked else None
 
 
 def draw(figure: go.Figure, *, key: str, alt: str) -> None:

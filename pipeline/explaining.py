@@ -2,9 +2,11 @@
 
 The newer row is built anew with only what the older issue knew, then group by group of facts is let in. An effect
 is the Shapley value of its group: the mean, over all orders in which the groups can come in, of what the forecast
-moves by as it does (Shapley 1953; for forecasts Lundberg & Lee 2017, here with groups of features as players). Of a
-linear model that is weight times change, to rounding; of others it is an approximation in the sense that groups
-that act together share what they do. What remains is the same knowledge seen from an hour nearer.
+moves by as it does (Shapley 1953; for forecasts Lundberg & Lee 2017, here with groups of features as players). Where
+a linear model moves by the same in whatever order, that is weight times change, to rounding; else it is an
+approximation in the sense that groups that act together share what they do: of other models, and of groups that meet
+in a feature that is not linear in the facts, such as the lowest of the last 24 hours. What remains is the same
+knowledge seen from an hour nearer.
 """
 
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline import exogenous, features
 from pipeline.counterfactual import LAST_HOUR, REVISED, Coalition, Rows, Told
@@ -27,6 +30,8 @@ from pipeline.registry import Model
 MODEL, REST, OTHERS = "model", "rest", "other_inputs"
 MOST_PLAYERS = 8
 """2 to this many rows are forecast; with more, those that do least by themselves come in together."""
+ROUNDING = 1e-9
+"""Share of a forecast by which sums may differ for no reason but rounding."""
 SMALL = 10.0
 """Below, an amount is told with a decimal."""
 
@@ -86,8 +91,18 @@ def shapley(worth: Floats) -> Floats:
     return values
 
 
-def _effects(rows: Rows, before: Side, after: Side) -> tuple[list[Player], Floats, bool]:
-    """(Players, their effects (k, H), whether these follow from the model's arithmetic alone)."""
+def additive(worth: Floats) -> NDArray[np.bool_]:
+    """(H,) whether each player adds the same to every coalition, but for rounding; `worth` as in `shapley`."""
+    count = len(worth).bit_length() - 1
+    bits = np.arange(len(worth))[:, None] >> np.arange(count) & 1
+    alone = worth[1 << np.arange(count)] - worth[0]
+    room = ROUNDING * np.maximum(np.abs(worth).max(axis=0), 1.0)
+    same: NDArray[np.bool_] = (np.abs(worth - worth[0] - bits @ alone) <= room).all(axis=0)
+    return same
+
+
+def _effects(rows: Rows, before: Side, after: Side) -> tuple[list[Player], Floats, NDArray[np.bool_]]:
+    """(Players, their effects (k, H), (H,) whether these follow from the model's arithmetic alone)."""
     other = before.version_id != after.version_id and before.predict is not None
     players: list[Player] = [(name, frozenset({name})) for name in rows.moved]
     players = _few(rows, after, players, MOST_PLAYERS - other)
@@ -99,7 +114,7 @@ def _effects(rows: Rows, before: Side, after: Side) -> tuple[list[Player], Float
         players.append((MODEL, frozenset()))
     linear = after.linear and before.version_id == after.version_id
     exact = linear and not any(exogenous.missing(batch))
-    return players, shapley(worth), exact
+    return players, shapley(worth), additive(worth) & exact
 
 
 def _few(rows: Rows, after: Side, players: list[Player], most: int) -> list[Player]:
@@ -242,7 +257,7 @@ def _hours(count: int) -> str:
 
 
 def _frame(
-    target: Target, before: Side, after: Side, lines: list[Any], *, exact: bool, made_at: pd.Timestamp
+    target: Target, before: Side, after: Side, lines: list[Any], *, exact: NDArray[np.bool_], made_at: pd.Timestamp
 ) -> pd.DataFrame:
     origin, former = (pd.Timestamp(one.told.origin).tz_localize("UTC").as_unit("us") for one in (after, before))
     return pd.DataFrame(
@@ -259,7 +274,7 @@ def _frame(
             "moved": moved[place],
             "unit": unit,
             "effect": effect,
-            "exact": exact,
+            "exact": exact[place],
             "made_at": made_at,
         }
         for name, words, moved, unit, effects in lines

@@ -21,6 +21,7 @@ from pipeline.warehouse import Session, Warehouse
 DAYS = (7, 30)
 BASES = ("as issued", "shadow", "backtest")
 KEY = ["origin", "horizon"]
+HOUR = pd.Timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,9 @@ def preview(warehouse: Warehouse, models: Path, target: Target, version_id: str,
     """Compare `version_id` with the champion on what both forecast in the last DAYS, hour by hour.
 
     Each hour counts by the best that is known of it: what was issued, what was forecast in shadow, what the stored
-    model makes of the row of an issue it had not learned from, or its hold-out. Raises ModelError when the version
-    cannot be loaded, NoChampion; a champion that cannot be loaded is judged by what it issued.
+    model makes of the row of an issue it had not learned from, or its hold-out. Hours of declared events do not count.
+    Raises ModelError when the version cannot be loaded, NoChampion; a champion that cannot be loaded is judged by what
+    it issued.
     """
     candidate = registry.load(registry.version(warehouse, target.id, version_id), folder=models)
     row = registry.champion(warehouse, target.id)
@@ -115,7 +117,9 @@ def preview(warehouse: Warehouse, models: Path, target: Target, version_id: str,
         issued = session.ask("live_forecasts", target=target.id, versions=[side.version_id for side in sides])
         live = [_live(session, target, side, now) for side in sides]
     points = {side.version_id: _points(side, target, rows) for side in sides}
-    errors = [_errors(side, own, points[side.version_id]) for side, own in zip(sides, live, strict=True)]
+    errors = [
+        _counted(_errors(side, own, points[side.version_id]), target) for side, own in zip(sides, live, strict=True)
+    ]
     forecasts = [_forecast(side, issued, points[side.version_id]) for side in sides]
     windows = {days: _common(errors, now - timedelta(days=days)) for days in DAYS}
     return Preview(
@@ -160,6 +164,15 @@ def _errors(side: _Side, live: pd.DataFrame, points: pd.DataFrame) -> pd.DataFra
         parts.append(_held_out(side.model.residuals))
     whole = pd.concat([part for part in parts if len(part)], ignore_index=True) if any(map(len, parts)) else parts[0]
     return whole.dropna(subset=["error"]).drop_duplicates(KEY)
+
+
+def _counted(errors: pd.DataFrame, target: Target) -> pd.DataFrame:
+    """Without the hours that meet a declared event, however they came to be known."""
+    start = errors["origin"] + pd.to_timedelta(errors["horizon"].astype("int64"), unit="h")
+    for event in target.events:
+        outside = (start + HOUR <= event.first) | (start >= event.last)
+        errors, start = errors[outside], start[outside]
+    return errors
 
 
 def _held_out(pool: Pool) -> pd.DataFrame:

@@ -136,6 +136,18 @@ class Settings:
         )
 
 
+def locked(settings: Settings, address: str) -> None:
+    """Raises ConfigError where people may come from beyond this machine and nobody has to sign in."""
+    if settings.auth.mode != MODES[0]:
+        return
+    if address not in LOOPBACK:
+        raise ConfigError(UNLOCKED)
+    public = urlsplit(settings.channels.public_url or "").hostname
+    beyond = {"SEXTANT_PUBLIC_URL": public not in (None, *LOOPBACK), "SEXTANT_HOSTS": bool(settings.auth.hosts)}
+    for name in (name for name, told in beyond.items() if told):
+        raise ConfigError(f"{name} says that people come from beyond this machine. {UNLOCKED}")
+
+
 def _auth(env: Mapping[str, str], beside: Path) -> Auth:
     cost = env.get("SEXTANT_ARGON2") or "3,65536,4"
     parts = [int(part) for part in cost.split(",") if part.isdecimal()]

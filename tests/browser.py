@@ -34,10 +34,15 @@ FLAGS = [
     "--disable-sync",
 ]
 PATHS = ("", "accuracy", "data", "jobs", "models", "alerts", "audit")
-# Chromium asks browsers' own features for these; they carry no message of ours.
-HARMLESS = ("Unrecognized feature:", "was preloaded using link preload")
+# Chromium's words about its own features, and Streamlit's when two fragments are changed in one moment: it goes on.
+HARMLESS = (
+    "Unrecognized feature:",
+    "was preloaded using link preload",
+    "Unexpected state: Multiple different fragment",
+)
 WIDER = """() => {
     const main = document.querySelector('[data-testid="stMain"]');
+    if (!main) return 1;
     return Math.max(main.scrollWidth - main.clientWidth, document.documentElement.scrollWidth - innerWidth);
 }"""
 

@@ -16,10 +16,10 @@ NOW = datetime(2026, 11, 20, 10, 20, tzinfo=UTC)
 
 
 @contextmanager
-def seated(path: Path, patch: pytest.MonkeyPatch, now: datetime = NOW) -> Iterator[Desk]:
+def seated(path: Path, patch: pytest.MonkeyPatch, now: datetime = NOW, markets: str = "demo") -> Iterator[Desk]:
     """Make `path` the warehouse of this process's pages."""
     patch.setenv("SEXTANT_WAREHOUSE", str(path))
-    patch.setenv("SEXTANT_MARKETS", "demo")
+    patch.setenv("SEXTANT_MARKETS", markets)
     patch.delenv("SEXTANT_MODELS", raising=False)
     data.desk.cache_clear()
     desk = data.desk()

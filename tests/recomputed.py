@@ -76,8 +76,13 @@ def scored(tables: Tables, days: int) -> pd.DataFrame:
 
 
 def accuracy(tables: Tables, days: int, by: list[str]) -> pd.DataFrame:
+    """The figures of `summed` over the last `days`."""
+    return summed(scored(tables, days), by)
+
+
+def summed(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """MAE, RMSE, bias, MAPE, coverage and n of Sextant, and skill against naive and operator; a row a group."""
-    rows = scored(tables, days).assign(loss=lambda all_: all_["error"].abs())
+    rows = rows.assign(loss=lambda all_: all_["error"].abs())
     loss = rows.pivot_table(index=by, columns="issuer", values="loss", aggfunc="mean")
     own = rows[rows["issuer"] == "sextant"]
     groups = own.groupby(by)
@@ -85,6 +90,7 @@ def accuracy(tables: Tables, days: int, by: list[str]) -> pd.DataFrame:
         {
             "n": groups["error"].size(),
             "mae": groups["loss"].mean(),
+            "mae_naive": loss["naive"],
             "rmse": groups["error"].apply(lambda part: float(np.sqrt((part**2).mean()))),
             "bias": groups["error"].mean(),
             "mape": groups.apply(lambda part: 100 * float((part["loss"] / part["actual"].abs()).mean())),
@@ -94,6 +100,48 @@ def accuracy(tables: Tables, days: int, by: list[str]) -> pd.DataFrame:
             "skill_operator": 1 - loss["sextant"] / loss["operator"],
         }
     )
+
+
+def banded(tables: Tables, days: int) -> pd.DataFrame:
+    """The scored forecasts of Sextant with the quantiles they were issued with."""
+    rows = scored(tables, days)
+    rows = rows[rows["issuer"] == "sextant"].drop(columns=["width", "winkler"])
+    quantiles = tables.mine("predictions")
+    quantiles = quantiles[quantiles["issuer"] == "sextant"][["origin", "horizon", "p05", "p10", "p90", "p95"]]
+    return rows.merge(quantiles, on=["origin", "horizon"]).dropna(subset=["p10", "p90"])
+
+
+def bands(tables: Tables, days: int) -> pd.DataFrame:
+    """Share in the bands of 80 and 90 %, width of the first and its Winkler score, by horizon."""
+    rows = banded(tables, days)
+    actual, width = rows["actual"], rows["p90"] - rows["p10"]
+    outside = (rows["p10"] - actual).clip(lower=0) + (actual - rows["p90"]).clip(lower=0)
+    rows = rows.assign(
+        in80=actual.between(rows["p10"], rows["p90"]),
+        in90=actual.between(rows["p05"], rows["p95"]),
+        width=width,
+        winkler=width + outside * 2 / 0.2,
+        n=1,
+    )
+    parts = rows.groupby("horizon")[["in80", "in90", "width", "winkler"]].mean()
+    return parts.assign(n=rows.groupby("horizon")["n"].sum())
+
+
+def below(tables: Tables, days: int) -> pd.Series:
+    """The share of actuals at or below each quantile."""
+    rows = banded(tables, days)
+    levels = ["p05", "p10", "p50", "p90", "p95"]
+    return rows[levels].ge(rows["actual"], axis=0).mean()
+
+
+def worst(tables: Tables, days: int, n: int) -> pd.DataFrame:
+    """The `n` hours of the largest errors, with the MAE of that horizon at that local hour of day."""
+    rows = scored(tables, days)
+    rows = rows[rows["issuer"] == "sextant"]
+    size, hour = rows["error"].abs(), rows["valid_at"].dt.tz_convert("Europe/Madrid").dt.hour
+    usual = size.groupby([rows["horizon"], hour]).transform("mean")
+    rows = rows.assign(size=size, usual=usual, times=size / usual)
+    return rows.sort_values("size", ascending=False).drop_duplicates("valid_at").head(n)
 
 
 def issues(tables: Tables, days: int) -> dict[str, int]:
@@ -154,8 +202,89 @@ def recent_runs(tables: Tables, days: float) -> pd.DataFrame:
     return rows[rows["queued_at"] >= tables.now.floor("h") - pd.Timedelta(days=days)]
 
 
+def drawn_runs(tables: Tables, hours: int) -> pd.DataFrame:
+    """Runs that went on at any time of the last hours."""
+    rows = tables["job_runs"]
+    until = tables.now + pd.Timedelta(minutes=1)
+    began = rows["started_at"] < until
+    return rows[began & (rows["ended_at"].fillna(until) > until - pd.Timedelta(hours=hours))]
+
+
+def outcomes(tables: Tables, days: float) -> pd.DataFrame:
+    """How the runs of the window ended, and what those that succeeded took, by job."""
+    rows = recent_runs(tables, days)
+    states = pd.crosstab(rows["job"], rows["state"])
+    states = states.reindex(columns=["succeeded", "skipped", "failed", "missed", "cancelled"], fill_value=0)
+    good = rows[rows["state"] == "succeeded"]
+    seconds = (good["ended_at"] - good["started_at"]).dt.total_seconds().groupby(good["job"])
+    well = states["succeeded"] + states["skipped"]
+    return states.assign(well=well, ended=well + states["failed"], median_s=seconds.median(), longest_s=seconds.max())
+
+
+def lasted(seconds: float) -> str:
+    """3.1 -> '3.1 s', 41 -> '41 s', 214 -> '3 min 34 s'."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def families(tables: Tables) -> pd.DataFrame:
+    """Mean over the horizons of the newest hold-out comparison, by family."""
+    rows = tables.mine("backtests")
+    rows = rows[(rows["kind"] == "hold_out") & (rows["slice"] == "all")]
+    rows = rows[rows["scored_at"] == rows["scored_at"].max()]
+    return rows.groupby("family").agg(mae=("mae", "mean"), n=("n", "max"))
+
+
+def reach(tables: Tables, series: str) -> pd.Timestamp:
+    """The newest measured slot of a series."""
+    rows = tables["raw"]
+    return rows[rows["series"] == series]["valid_at"].max()
+
+
+def _changes(tables: Tables, days: int) -> pd.DataFrame:
+    """The versions of each actual of the window, oldest first, with the age of each at its `known_at`."""
+    rows = tables.mine("actuals").sort_values(["valid_at", "known_at"])
+    rows = rows[rows["valid_at"] >= tables.now.floor("h") - pd.Timedelta(days=days)]
+    first = rows.groupby("valid_at")[["value", "known_at"]].transform("first")
+    return rows.assign(first=first["value"], age=rows["known_at"] - first["known_at"], born=first["known_at"])
+
+
+def revisions(tables: Tables, days: int) -> dict[str, float]:
+    """How many hours have more than one version, and by how much the newest of those differ from the first."""
+    rows = _changes(tables, days)
+    newest = rows.groupby("valid_at").tail(1)
+    moved = newest[newest["age"] > pd.Timedelta(0)]
+    change = (moved["value"] - moved["first"]).abs()
+    return {"n": len(newest), "revised": len(moved), "mean": change.mean(), "most": change.max()}
+
+
+def aged(tables: Tables, days: int) -> dict[int, int]:
+    """Age in hours since first publication -> how many hours of the window were that old when this hour began."""
+    born = _changes(tables, days).groupby("valid_at")["born"].first()
+    return {hours: int((born + hours * HOUR <= tables.now.floor("h")).sum()) for hours in (1, 6, 24, 168)}
+
+
 def open_alerts(tables: Tables) -> pd.DataFrame:
     """Firings that no row has ended."""
     flips = tables["alert_flips"]
     ended = set(flips[flips["state"] == "resolved"]["alert_id"])
     return flips[(flips["state"] == "firing") & ~flips["alert_id"].isin(ended)]
+
+
+def past_alerts(tables: Tables, days: float) -> dict[str, int | str]:
+    """Alerts that fired or ended within the window, and how long half of those that are over lasted."""
+    flips = tables["alert_flips"]
+    since = tables.now - pd.Timedelta(days=days)
+    began = flips[flips["state"] == "firing"].set_index("alert_id")["flipped_at"]
+    ended = flips[flips["state"] == "resolved"].set_index("alert_id")["flipped_at"].reindex(began.index)
+    shown = ended.isna() | (ended >= since)
+    took = (ended - began)[shown].dropna()
+    hours, seconds = divmod(took.median().total_seconds(), 3600)
+    return {"n": int(shown.sum()), "over": len(took), "median": f"{hours:.0f} h {seconds // 60:02.0f} min"}
+
+
+def deliveries(tables: Tables) -> pd.Series:
+    """How many messages a channel sent and how many attempts of it failed."""
+    return tables["notifications"].groupby(["channel", "state"]).size()

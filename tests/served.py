@@ -1,5 +1,6 @@
 """A server with sign-in over a filled warehouse: its users, its clock and its audit, for the tests that visit it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -7,16 +8,31 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from playwright.sync_api import expect
 
 from pipeline.accounts import Accounts
 from pipeline.sign_ins import SignIns
 from pipeline.warehouse import Warehouse
 from tests import filler
+from tests.browser import Watched
 from tests.probes import set_clock
 from tests.visitors import Visitor, serving
 
 NOW = datetime(2026, 11, 20, 10, 20, tzinfo=UTC)
 WORD = "correct horse battery"
+
+
+def sign_in(watched: Watched, name: str, path: str) -> None:
+    """Fill in the form that stands before the page at `path`, and wait for the page."""
+    page = watched.page
+    page.goto(f"{watched.address}/{path}", wait_until="domcontentloaded")
+    expect(page).to_have_url(re.compile("/sign-in"))
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(WORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(lambda url: url.endswith(path))
+    watched.settle()
+    expect(page.get_by_role("button", name=name)).to_be_visible()
 
 
 @dataclass

@@ -3,6 +3,7 @@
 `python -m tests.states` lists the states; with a name it serves one until its input ends, `hold` makes that busy.
 """
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -102,8 +103,11 @@ def _provider_down(folder: Path, stack: ExitStack) -> Served:
 
 def _busy(folder: Path, stack: ExitStack) -> Served:
     """A warehouse that a writer changes and then keeps, as soon as `hold` is called."""
-    path = folder / "w.duckdb"
-    filler.fill(path, datetime.now(UTC))
+    path, clock, real = folder / "w.duckdb", folder / "clock.json", datetime.now(UTC)
+    # Figures of the hour are asked for anew when one is over, and then nothing is known: twenty past is far from it.
+    now = real.replace(minute=20)
+    clock.write_text(json.dumps({"real": real.timestamp(), "simulated": now.isoformat(), "rate": 1}), encoding="utf-8")
+    filler.fill(path, now)
 
     def hold() -> None:
         command = [sys.executable, "-m", "tests.holder", str(path)]
@@ -112,7 +116,7 @@ def _busy(folder: Path, stack: ExitStack) -> Served:
         assert child.stdout is not None
         assert child.stdout.readline() == "held\n"
 
-    served = _serve(path, stack, SEXTANT_LOCK_WAIT_S="0.05")
+    served = _serve(path, stack, SEXTANT_LOCK_WAIT_S="0.05", SEXTANT_CLOCK=str(clock))
     return Served(served.address, path, hold)
 
 

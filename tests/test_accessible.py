@@ -1,14 +1,17 @@
-"""Every page and open dialog, light and dark, wide and on a phone -> no violation that axe-core finds."""
+"""Every page, dialog and form of the sign-in, light and dark, wide and on a phone -> no violation axe-core finds."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from tests import states
+from pipeline.accounts import Accounts
+from tests import browser, states
 from tests.browser import PATHS, Watched
+from tests.served import WORD, sign_in
 from tests.states import Served
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("accessible")]
@@ -43,7 +46,16 @@ def test_no_page_has_a_violation(theme: str, served: Served, visit: Callable[...
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize(("path", "button"), [("models", "Retrain"), ("jobs", "Run now"), ("alerts", "Acknowledge")])
+@pytest.mark.parametrize(
+    ("path", "button"),
+    [
+        ("models", "Retrain"),
+        ("models", "Promote demo.load-v4"),
+        ("models?version=demo.load-v2", "Roll back: demo.load-v2"),
+        ("jobs", "Run now"),
+        ("alerts", "Acknowledge"),
+    ],
+)
 def test_no_dialog_has_a_violation(
     path: str, button: str, theme: str, served: Served, visit: Callable[..., Watched]
 ) -> None:
@@ -53,6 +65,47 @@ def test_no_dialog_has_a_violation(
     page.get_by_role("dialog").get_by_label("Reason").wait_for()
     watched.settle()
     assert violations(page, {"include": [['[role="dialog"]']]}) == []
+
+
+@pytest.fixture(scope="module")
+def guarded(served: Served) -> Iterator[str]:
+    """The same desk behind a sign-in; its address."""
+    folder = served.warehouse.parent
+    Accounts(folder / "users.toml", (1, 64, 1)).add("vera", "viewer", WORD, datetime.now(UTC))
+    settings = {"SEXTANT_AUTH": "password", "SEXTANT_ARGON2": "1,64,1"}
+    with browser.serving(served.warehouse, folder / "guarded.log", **settings) as address:
+        yield address
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_page_of_the_sign_in_has_a_violation(theme: str, guarded: str, visit: Callable[..., Watched]) -> None:
+    """The form, the form with a complaint, a viewer's page with what is switched off, and the way out."""
+    watched = visit(guarded, theme=theme)
+    page = watched.page
+    page.goto(f"{guarded}/sign-in?next=/models")
+    found = narrow_and_wide(page)
+    page.get_by_label("Name").fill("vera")
+    page.get_by_label("Password").fill("not the word")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("alert").wait_for()
+    found += narrow_and_wide(page)
+    sign_in(watched, "vera", "models")
+    found += narrow_and_wide(page)
+    page.goto(f"{guarded}/sign-out")
+    found += narrow_and_wide(page)
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    page.get_by_role("heading", name="Signed out").wait_for()
+    found += narrow_and_wide(page)
+    assert not found, "\n".join(found)
+
+
+def narrow_and_wide(page: Page) -> list[str]:
+    """Violations at both sizes, the wide one last."""
+    found = []
+    for size in reversed(SIZES):
+        page.set_viewport_size(size)
+        found += [f"{page.url} {size['width']} px: {one}" for one in violations(page)]
+    return found
 
 
 def test_the_check_finds_what_is_wrong(served: Served, visit: Callable[..., Watched]) -> None:

@@ -49,11 +49,45 @@ def test_a_file_that_others_can_read_is_not_used(accounts: Accounts, tmp_path: P
         accounts.check("ana", WORD)
 
 
-@pytest.mark.parametrize("text", ["[users.ana]\nrole = 'chief'\npassword = 'x'\n", "[users.ana]\n", "users = 3", "["])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[users.ana]\nrole = 'chief'\npassword = 'x'\n",
+        "[users.ana]\nrole = 'viewer'\npassword = 5\n",
+        "[users.ana]\nrole = ['viewer']\npassword = 'x'\n",
+        "[users.ana]\n",
+        "users = 3",
+        "[",
+    ],
+)
 def test_a_broken_file_lets_nobody_in(accounts: Accounts, tmp_path: Path, text: str) -> None:
     (tmp_path / "users.toml").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"users\.toml"):
         accounts.check("ana", WORD)
+
+
+def test_a_folder_or_a_link_to_itself_in_its_place_lets_nobody_in(accounts: Accounts, tmp_path: Path) -> None:
+    file = tmp_path / "users.toml"
+    file.unlink()
+    file.mkdir(mode=0o700)
+    with pytest.raises(ConfigError, match=r"users\.toml cannot be read"):
+        accounts.check("ana", WORD)
+    file.rmdir()
+    file.symlink_to(file)
+    with pytest.raises(ConfigError, match=r"users\.toml cannot be read"):
+        accounts.check("ana", WORD)
+
+
+def test_a_file_that_cannot_be_written_keeps_nobody_out(
+    accounts: Accounts, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lock = tmp_path / "users.toml.lock"
+    assert stat.S_IMODE(lock.stat().st_mode) == 0o600
+    lock.unlink()
+    lock.mkdir()
+    dearer = Accounts(tmp_path / "users.toml", (2, 64, 1))
+    assert dearer.check("ana", WORD) is not None
+    assert "the hash of ana keeps its old cost" in caplog.text
 
 
 def test_a_stamp_changes_with_role_and_password_and_with_nothing_else(accounts: Accounts, tmp_path: Path) -> None:

@@ -189,7 +189,7 @@ def test_a_retrain_ends_in_a_new_version_on_the_page(
     shutil.copytree(template, tmp_path / "desk")
     path = tmp_path / "desk" / "warehouse.duckdb"
     warehouse = Warehouse(path, wait_s=20)
-    before = len(warehouse.ask("page_versions", target="demo.load", since=datetime.now(UTC)))
+    before = len(warehouse.ask("page_versions", target="demo.load", since=datetime.now(UTC), firsts=(), lasts=()))
     with (
         browser.serving(path, tmp_path / "server.log", SEXTANT_CONFIG=str(path.with_name("sextant.toml"))) as address,
         scheduling(path, tmp_path / "scheduler.log"),
@@ -203,7 +203,7 @@ def test_a_retrain_ends_in_a_new_version_on_the_page(
         ended = page.get_by_text(re.compile(rf"ended .* with demo\.load-v{before + 1}"))
         expect(ended).to_be_visible(timeout=240_000)
         assert watched.exceptions() == []
-    versions = warehouse.ask("page_versions", target="demo.load", since=datetime.now(UTC))
+    versions = warehouse.ask("page_versions", target="demo.load", since=datetime.now(UTC), firsts=(), lasts=())
     assert len(versions) == before + 1, (tmp_path / "scheduler.log").read_text()
     newest = warehouse.ask("page_training", target="demo.load").iloc[0]
     assert (newest.state, newest.requested_by, newest.version_id) == ("succeeded", "local", f"demo.load-v{before + 1}")

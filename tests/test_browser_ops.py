@@ -31,9 +31,10 @@ def test_the_badge_leads_to_the_alerts_and_an_alert_to_its_run(
     watched = visit(served[0])
     page = watched.open("")
     page.get_by_role("link", name="1 critical, 1 warning, 1 info").click()
+    page.wait_for_url("**/alerts")
     watched.settle()
-    assert page.url.endswith("/alerts")
     page.get_by_role("link", name="See the run").click()
+    page.wait_for_url("**/jobs?*")
     watched.settle()
     expect(page.get_by_text("ingest0000002").or_(page.get_by_text("ingest000002")).first).to_be_visible()
     assert "/jobs?" in page.url

@@ -49,8 +49,21 @@ def test_every_slice_is_what_pandas_finds_on_the_common_hours(app: AppTest, rows
     assert (found["n_replay"] == groups["mode"].apply(lambda part: (part == "replay").sum())).all()
 
 
-def newey_west(values: np.ndarray) -> float:
+def doubt(values: np.ndarray) -> float:
     """Of (hours, k) values with holes, as the words on the page say; in the plainest way."""
+    return max(newey_west(values), by_days(values))
+
+
+def by_days(values: np.ndarray) -> float:
+    """If whole days, counted from the first hour with a value, were independent of each other."""
+    part = pd.DataFrame(values).stack().dropna().reset_index()
+    hour = part["level_0"] + part["level_1"]
+    day = (hour - hour.min()) // 24
+    sums = (part[0] - part[0].mean()).groupby(day).sum()
+    return float(np.sqrt(len(sums) * sums.var()) / len(part))
+
+
+def newey_west(values: np.ndarray) -> float:
     known = ~np.isnan(values)
     n, hours = known.sum(), len(values)
     spread = np.where(known, values - values[known].mean(), 0).sum(axis=1)
@@ -62,7 +75,7 @@ def newey_west(values: np.ndarray) -> float:
     return float(np.sqrt(total / (1 - share + share**2 / 3)) / n)
 
 
-@pytest.mark.parametrize(("by", "name"), [("Hour", "07:00"), ("Horizon", "T+4"), ("Day type", "Sunday")])
+@pytest.mark.parametrize(("by", "name"), [("Hour", "07:00"), ("Horizon", "T+4"), ("Day type", "Working day")])
 def test_the_standard_error_leaves_other_hours_blank_in_time(
     app: AppTest, rows: pd.DataFrame, by: str, name: str
 ) -> None:
@@ -75,20 +88,28 @@ def test_the_standard_error_leaves_other_hours_blank_in_time(
         return values.groupby([part["origin"], part["horizon"]]).first().unstack().reindex(hours).to_numpy(float)
 
     size, naive = part["error"].abs(), part["naive"].abs()
-    assert found["mae_se"] == pytest.approx(newey_west(table(size)))
-    assert found["bias_se"] == pytest.approx(newey_west(table(part["error"])))
-    assert found["rmse_se"] == pytest.approx(newey_west(table(size**2)) / (2 * found["rmse"]))
-    assert found["coverage_se"] == pytest.approx(newey_west(table(part["in_band"].astype(float))))
+    assert found["mae_se"] == pytest.approx(doubt(table(size)))
+    assert found["bias_se"] == pytest.approx(doubt(table(part["error"])))
+    assert found["rmse_se"] == pytest.approx(doubt(table(size**2)) / (2 * found["rmse"]))
+    assert found["coverage_se"] == pytest.approx(doubt(table(part["in_band"].astype(float))))
     paired = table(size - size.sum() / naive.sum() * naive)
-    assert found["skill_se"] == pytest.approx(newey_west(paired) * len(part) / naive.sum())
+    assert found["skill_se"] == pytest.approx(doubt(paired) * len(part) / naive.sum())
 
 
-def test_a_slice_of_few_issues_has_no_standard_error_and_still_its_n(app: AppTest) -> None:
+def test_a_slice_of_few_days_has_no_standard_error_and_still_its_n(app: AppTest) -> None:
     found = figures(choose(app, by="Version", horizon="All"))
     assert found.loc["naive (fallback)", "n"] == 6
     assert found.filter(like="_se").loc["naive (fallback)"].isna().all()
     assert "±" not in found.loc["naive (fallback)", "mae_said"]
     assert "±" in found.loc["v2", "mae_said"]
+    choose(app, window="7 days", by="Weekday")
+    found = figures(app)
+    assert (found["n"] >= 24).all()
+    assert found.filter(like="_se").isna().all(axis=None)
+    assert not found["mae_said"].str.contains("±").any()
+    assert "Below 4 days it is not given" in words(app)
+    choose(app, window="30 days", by="Weekday")
+    assert figures(app)["mae_said"].str.contains("±").all()
 
 
 def test_a_chosen_horizon_is_the_one_that_is_measured(app: AppTest, rows: pd.DataFrame) -> None:
@@ -108,9 +129,11 @@ def test_no_measure_stands_without_its_n_and_window(app: AppTest) -> None:
     tiles = [one.value for one in app.caption if one.value.startswith("± ") and " · " in one.value]
     assert len(tiles) == len(app.metric) == 6
     assert all("n = " in one for one in tiles)
-    assert "issues Wed 21 Oct 13:00 to Fri 20 Nov 12:00 CET" in text
-    for start in ("Newest week", "P05 ", "A hump", "Orange", "Local hours of Madrid, issues"):
-        assert "n = " in next(line for line in text.splitlines() if line.startswith(start))
+    assert "issues Wed 21 Oct 13:00 CEST to Fri 20 Nov 12:00 CET" in text
+    for start in ("Newest week", "P05 ", "A hump", "Orange", "Local hours of Madrid, issues", "All horizons, "):
+        line = next(line for line in text.splitlines() if line.startswith(start))
+        assert "n = " in line
+        assert "issues Wed 21 Oct 13:00" in line
 
 
 @pytest.mark.parametrize("metric", ["RMSE", "Relative", "Bias", "Skill", "Coverage"])

@@ -102,13 +102,25 @@ def test_an_actual_of_zero_has_no_percentage_and_a_standstill_no_scale() -> None
 
 
 def test_a_tenth_in_which_nothing_fell_is_drawn_empty_with_its_band() -> None:
-    rows = scored("2026-11-10", 48)
+    rows = scored("2026-11-10", 120)
     tenths = calibrating.pit(rows.assign(pit=rows["pit"].where(rows["pit"] > 0.1, 0.55)))
     assert tenths["n"].iloc[0] == 0
     assert (tenths["high"] > 0.1).all()
     figure = bands.pit(tenths, palette=palette.LIGHT)
     assert figure.data[0].y[0] == 0
     assert len(figure.layout.shapes) == 11
+
+
+def test_of_a_few_days_it_is_not_said_how_sure_shares_are() -> None:
+    rows = scored("2026-11-10", 48)
+    tenths, points = calibrating.pit(rows), calibrating.reliability(rows)
+    assert tenths[["low", "high"]].isna().all(axis=None)
+    assert [shape.type for shape in bands.pit(tenths, palette=palette.LIGHT).layout.shapes] == ["line"]
+    assert points["sure"].isna().all()
+    drawn = bands.reliability(points, palette=palette.LIGHT).data[1]
+    assert drawn.customdata[2].tolist() == ["P50", f"{100 * points['observed'][2]:.1f} %", "", "48"]
+    known = bands.reliability(calibrating.reliability(scored("2026-11-10", 200)), palette=palette.LIGHT).data[1]
+    assert known.customdata[2][2].startswith(" \u00b1 ")
 
 
 def test_reliability_bars_are_at_least_those_of_independent_hours() -> None:

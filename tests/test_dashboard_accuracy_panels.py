@@ -40,7 +40,7 @@ def test_the_bands_are_what_pandas_finds(app: AppTest, rows: pd.DataFrame, desk:
     both = rows.merge(issued[["origin", "horizon", "p05", "p10", "p90", "p95"]], on=["origin", "horizon"])
     below = {label: both["actual"] <= both[label] for label in ("p05", "p10", "p50", "p90", "p95")}
     shares = [f"{label.upper()} {100 * share.mean():.1f} %" for label, share in below.items()]
-    assert f"{', '.join(shares)}; n = {len(both):,}, all horizons." in words(app)
+    assert f"{', '.join(shares)}; n = {len(both):,}, all horizons, issues Wed 21 Oct" in words(app)
     table = next(one.value for one in app.dataframe if "inside90" in one.value).set_index("horizon")
     inside = both["actual"].between(both["p05"], both["p95"]).groupby(both["horizon"]).mean()
     width = both["p90"] - both["p10"]
@@ -139,6 +139,11 @@ def test_hours_of_declared_events_are_left_out_and_named(
     assert len(common) - len(kept) == 24
     assert figures(app)["n"].sum() == len(kept)
     assert "Grey: 5 hours without a score" in text
+    assert "configured now" not in text
+    app.query_params["at"] = "2026-11-20T09:40Z"
+    text = words(app.run())
+    assert "Scores leave out the hours of declared events as configured now" in text
+    assert "As configured now, whenever it was declared." in text
 
 
 def test_where_percentages_mean_nothing_errors_are_scaled(

@@ -215,6 +215,6 @@ def test_the_last_run_of_a_job_does_not_inherit_an_older_error(desk: Desk) -> No
 
 
 def test_the_champion_is_the_only_one_marked(desk: Desk) -> None:
-    versions = desk.ask("page_versions", target="demo.load", since=WINDOW["since"])
+    versions = desk.ask("page_versions", target="demo.load", since=WINDOW["since"], firsts=(), lasts=())
     assert versions.loc[versions["is_champion"], "version_id"].tolist() == ["demo.load-v3"]
     assert versions["mae"].notna().all()

@@ -18,6 +18,7 @@ from tests.dashboards import NOW, opened, seated, words
 from tests.filler import Story
 
 WINDOW = {"target": "demo.load", "since": NOW - timedelta(days=30), "until": NOW + timedelta(hours=1)}
+SINCE = {"since": WINDOW["since"], "firsts": (), "lasts": ()}
 SCORED = WINDOW | {"firsts": (), "lasts": ()}
 
 
@@ -106,7 +107,7 @@ def test_the_policy_is_told_in_words(desk: Desk) -> None:
 
 
 def test_versions_show_their_live_error_and_how_it_is_known(desk: Desk) -> None:
-    rows = desk.ask("page_versions", target="demo.load", since=WINDOW["since"]).set_index("version_id")
+    rows = desk.ask("page_versions", target="demo.load", **SINCE).set_index("version_id")
     with desk.warehouse.read() as session:
         scores = session._cursor.sql("SELECT * FROM accuracy_latest WHERE issuer = 'shadow'").to_arrow_table()
     mine = scores.to_pandas().query("version_id == 'demo.load-v4'")
@@ -129,7 +130,7 @@ def test_a_retired_version_is_marked_and_not_offered(desk: Desk) -> None:
     with desk.warehouse.write() as session:
         session.append("retirements", pd.DataFrame([row]))
     assert opened("models").dataframe[0].value["role"].tolist()[-1] == "○ retired"
-    rows = desk.ask("page_versions", target="demo.load", since=WINDOW["since"])
+    rows = desk.ask("page_versions", target="demo.load", **SINCE)
     assert "retired on 20 Nov 2026: beyond the newest 3" in versions.hurdle(rows.iloc[3], "demo.load-v3")
     assert versions.hurdle(rows.iloc[2], "demo.load-v3") == ""
     assert versions.hurdle(rows.iloc[1], "demo.load-v3") == "It is the champion already."
@@ -183,7 +184,7 @@ def test_families_are_those_of_the_last_run_that_compared_several(desk: Desk) ->
 def test_a_reissue_names_both_times_and_models(desk: Desk) -> None:
     app = opened()
     assert "Re-issued Fri 20 Nov 11:27 CET by demo.load-v2" in app.info[0].value
-    assert "first issued Fri 20 Nov 11:12 by demo.load-v3" in app.info[0].value
+    assert "first issued Fri 20 Nov 11:12 CET by demo.load-v3" in app.info[0].value
 
 
 def test_a_reduced_issue_names_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

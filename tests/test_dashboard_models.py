@@ -87,7 +87,9 @@ def test_hours_of_declared_events_count_for_no_version(read: Desk) -> None:
 
 
 def test_a_version_against_the_champion_is_compared_on_common_hours_only(read: Desk, own: pd.DataFrame) -> None:
-    pairs = read.ask("page_duels", champion="demo.load-v3", versions=("demo.load-v2", "demo.load-v4"), **WINDOW)
+    pairs = read.ask(
+        "page_duels", champion="demo.load-v3", versions=("demo.load-v2", "demo.load-v4"), firsts=(), lasts=(), **WINDOW
+    )
     found = apart(pairs[pairs["version_id"] == "demo.load-v4"])
     both = own[own["version_id"] == "demo.load-v4"].merge(
         own[own["version_id"] == "demo.load-v3"], on=["origin", "horizon"], suffixes=("", "_champion")
@@ -180,7 +182,7 @@ def test_a_link_to_a_version_shows_all_it_was_made_of(read: Desk) -> None:
         "7, `9f31c2e0aa11`",
         "[`train0000002`](jobs?run=train0000002) in 3 min 34 s",
         "[demo.load-v1](models?version=demo.load-v1)",
-        "Mon 19 Oct 12:20 to Tue 17 Nov 11:20 CET (29 days)",
+        "Mon 19 Oct 12:20 CEST to Tue 17 Nov 11:20 CET (29 days)",
         "gave way to demo.load-v3 (training)",
         "No importance is known of demo.load-v2",
     ):

@@ -2,8 +2,9 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -79,13 +80,13 @@ def runs(session: object, rows: list[tuple[str, float, float]], **more: object) 
         ({"failure": "over its deadline"}, {"over its deadline"}),
         ({"state": "failed", "job": "ingest"}, {"", "refused: token"}),
         ({"text": "TOKEN"}, {"refused: token"}),
-        ({"by": "local"}, {""}),
+        ({"asked_by": "local"}, {""}),
     ],
 )
 def test_a_link_carries_the_filters_of_the_history(read: Desk, query: dict[str, str], ids: set[str]) -> None:
     shown = table(at("jobs", **query), "failure")
     assert set(shown["failure"]) == ids
-    if "by" in query:
+    if "asked_by" in query:
         assert set(shown["by"]) == {"local"}
 
 
@@ -154,7 +155,7 @@ def test_one_alert_has_an_address_and_is_told_whole(desk: Desk) -> None:
     app = at("alerts", alert="al-drift")
     said = words(app)
     assert said.index("This alert") < said.index("3 open alerts")
-    assert "ada snoozed it until Sat 21 Nov 07:20: holiday week" in said
+    assert "ada snoozed it until Sat 21 Nov 07:20 CET: holiday week" in said
     assert "otto woke it: look again" in said
     # It is not shown a second time among the open ones.
     assert said.count("2 of 30 subjects drifted") == 1
@@ -204,11 +205,30 @@ def test_a_backfill_is_told_from_asked_to_filled(desk: Desk) -> None:
         times = pd.date_range(hole, periods=8, freq="5min").as_unit("us")
         stamps = {"made_at": times, "seen_at": times, "source": "demo", "run_id": run_id}
         session.append("raw", pd.DataFrame({"series": "demo.load", "valid_at": times, "value": 2e4} | stamps))
+        session.script("UPDATE job_runs SET rows_out = 8 WHERE run_id = $run_id", run_id=run_id)
     app = at("data")
     assert "No gap: every slot that should be there is there." in words(app)
     assert table(app, "why")[["state", "series", "by", "why"]].values.tolist() == [
         ["● filled", "Demand", "otto", "hole"]
     ]
+
+
+def test_a_late_series_is_asked_for_from_its_tile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filler.fill(tmp_path / "w.duckdb", NOW, Story(hours_old=3))
+    with seated(tmp_path / "w.duckdb", monkeypatch) as desk:
+        app = at("data")
+        app.button(key="catch-up-demo.load").click().run()
+        app.text_input(key="ask_reason").set_value("it is back").run()
+        assert not app.button(key="ask_go").click().run().exception
+        queued = desk.warehouse.ask("open_runs").iloc[0]
+        newest = desk.warehouse.ask("newest_point", series="demo.load")["newest"].iloc[0]
+        end = datetime(2026, 11, 20, 10, 10, tzinfo=UTC)
+        asked = {"series": "demo.load", "from": (newest + timedelta(minutes=5)).isoformat(), "to": end.isoformat()}
+        assert json.loads(queued.args) == asked
+        assert at("data").button(key="catch-up-demo.load").disabled
+        finish(desk, queued.run_id)
+        slots = int((end - newest) / timedelta(minutes=5)) - 1
+        assert table(at("data"), "why")["state"].tolist() == [f"▲ {slots} slots still missing"]
 
 
 def finish(desk: Desk, run_id: str) -> None:

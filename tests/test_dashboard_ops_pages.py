@@ -71,9 +71,9 @@ def test_open_alerts_come_worst_first_with_what_to_do(desk: Desk, monkeypatch: p
 
 def test_an_alert_leads_to_what_it_is_about(desk: Desk) -> None:
     rows = {row.alert_id: row for row in desk.ask("page_open_alerts").itertuples()}
-    assert alarms.about(desk, rows["al-job"]) == ("views/jobs.py", "See the run", {"run": "ingest000002"})
-    assert alarms.about(desk, rows["al-stale"]) == ("views/data.py", "See the data", {"series": "demo.temperature"})
-    assert alarms.about(desk, rows["al-drift"]) == ("views/models.py", "See the models", {})
+    assert alarms.about(desk, rows["al-job"]) == ("jobs", "See the run", {"run": "ingest000002"})
+    assert alarms.about(desk, rows["al-stale"]) == ("data", "See the data", {"series": "demo.temperature"})
+    assert alarms.about(desk, rows["al-drift"]) == ("models", "See the models", {})
 
 
 def test_an_alert_is_acknowledged_with_a_reason(desk: Desk) -> None:

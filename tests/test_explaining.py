@@ -1,7 +1,6 @@
 """Why a forecast moved: effects add up, follow the weights of a linear model, and go to what alone has changed."""
 
 from dataclasses import replace
-from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -91,18 +90,6 @@ def effect(found: pd.DataFrame, name: str) -> Floats:
     return found[found.input == name].sort_values("horizon").effect.to_numpy()
 
 
-def test_shapley_values_are_the_mean_over_all_orders_of_coming_in() -> None:
-    worth = np.random.default_rng(0).normal(size=(16, 3))
-    expected = np.zeros((4, 3))
-    for order in permutations(range(4)):
-        inside = 0
-        for player in order:
-            expected[player] += (worth[inside | 1 << player] - worth[inside]) / 24
-            inside |= 1 << player
-    np.testing.assert_allclose(explaining.shapley(worth), expected, atol=1e-12)
-    np.testing.assert_allclose(explaining.shapley(worth).sum(axis=0), worth[-1] - worth[0], atol=1e-12)
-
-
 def test_the_effect_of_an_input_on_a_linear_model_is_weight_times_change(target: Target, model: Model) -> None:
     """By hand: the rows of the two feature paths, their difference in the input's columns, ridge's weights."""
     cooler = [(T + k * HOUR, DEGREES[(T - SOURCE.valid_at[0]).astype(int) + k] - 3, issued(np.array([T]))[0])
@@ -165,6 +152,22 @@ def test_a_revision_of_earlier_hours_is_a_reason_of_its_own(target: Target, mode
     assert set(mine.words) == {"3 earlier hours were revised, up by 200 MW on average"}
     assert mine.moved.to_numpy() == pytest.approx(np.full(5, 200.0))
     assert (np.abs(mine.effect) > 1).any()
+
+
+def test_reasons_that_meet_in_a_feature_are_not_called_exact(target: Target, model: Model) -> None:
+    """A revised hour and the newest one are both the lowest of a day: neither has a share of its own in that."""
+    late = SOURCE.valid_at == T - 5 * HOUR
+    again = {name: getattr(SOURCE, name)[late] for name in vars(SOURCE)}
+    low = SOURCE.value[(SOURCE.valid_at > T - 30 * HOUR) & (SOURCE.valid_at <= T)].min()
+    again |= {"value": np.array([low - 900]), "known_at": issued(np.array([T]))}
+    revised = together(SOURCE, History(**again))
+    surprised = replace(revised, value=np.where(revised.valid_at == T, low - 1500, revised.value))
+    found = plain(target, facts(target, surprised), model)
+    assert set(found.input) == {"last_hour", "revised", "rest"}
+    assert not found.exact.any()
+    # Each alone has a share of its own.
+    alone = facts(target, replace(SOURCE, value=np.where(SOURCE.valid_at == T, low - 1500, SOURCE.value)))
+    assert plain(target, alone, model).exact.all()
 
 
 def test_nothing_that_came_after_the_issue_is_looked_at(target: Target, model: Model) -> None:

@@ -84,7 +84,7 @@ def test_an_hour_in_the_address_is_explained_and_traced(desk: Desk) -> None:
     assert reasons.sentence(rows, "MW", 0) in words(app)
     assert f"{rows['p50'].iloc[0]:,.0f} MW" in words(app)
     assert "T+3 of the issue from origin Fri 20 Nov 10:00" in words(app)
-    assert [one.value for one in app.code] == ["python jobs.py reproduce --forecast demo.load@2026-11-20T09:00Z"]
+    assert "`python jobs.py reproduce --forecast demo.load@2026-11-20T09:00Z`" in words(app)
 
 
 def test_words_of_a_reason_do_nothing_in_text_or_figure() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -9,9 +10,14 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from playwright.sync_api import Page, sync_playwright
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
 
 from dashboard import live
-from dashboard.data import Desk
+from dashboard.data import Desk, freshness
+from dashboard.figures import palette
+from dashboard.identity import User
+from dashboard.ui import Frame
 from pipeline.asof import Moment
 from pipeline.warehouse import Warehouse
 from tests import browser, filler
@@ -31,6 +37,14 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 def beat(desk: Desk) -> None:
     with desk.warehouse.write() as session:
         session.upsert("job_runs", session.ask("run_by_id", run_id=RUN))
+
+
+@contextmanager
+def seat(desk: Desk) -> Iterator[Frame]:
+    sat = desk.seated()
+    target = sat.targets["demo.load"]
+    fresh = freshness(sat, target, NOW)
+    yield Frame(sat, target, fresh, User("local", "viewer"), NOW, target.zone, palette.of("light"))
 
 
 def issue(warehouse: Warehouse) -> None:
@@ -77,10 +91,58 @@ def test_a_second_run_shows_the_new_issue_and_asks_nothing_twice(desk: Desk) -> 
     assert [one.value for one in app.run().metric] != before
 
 
+@pytest.mark.parametrize(
+    ("widgets", "alone"),
+    [
+        ({"$$X_$$ID-35-watcher__events": True}, True),
+        ({"$$X_$$ID-35-beat train0000003__events": True, "$$ID-9-target": False}, True),
+        ({"$$X_$$ID-35-keys__events": True}, False),
+        ({"$$X_$$ID-35-watcher__events": True, "$$X_$$ID-35-keys__events": True}, False),
+        ({"$$ID-9-target": False}, False),
+        ({}, False),
+    ],
+)
+def test_what_a_page_asks_by_itself_is_told_from_what_somebody_did(widgets: dict[str, bool], alone: bool) -> None:
+    asked = ClientState()
+    for name, event in widgets.items():
+        state = asked.widget_states.widgets.add(id=name)
+        if event:
+            state.json_trigger_value = "[]"
+        else:
+            state.string_value = "Price"
+    assert live.by_itself(asked) == alone
+    assert live.by_itself(ClientState(is_auto_rerun=True))
+
+
+def test_in_the_present_the_header_asks_the_same_all_minute_long(desk: Desk) -> None:
+    opened()
+    asked = len(desk._memory)
+    desk.clock = lambda: NOW - timedelta(seconds=20)
+    opened()
+    desk.clock = lambda: NOW - timedelta(seconds=10)
+    minute = len(desk._memory)
+    opened()
+    assert asked < len(desk._memory) == minute
+
+
+def test_what_is_made_of_answers_is_made_once_until_they_change(desk: Desk) -> None:
+    made: list[str] = []
+    with seat(desk) as frame:
+        frame.ask("page_issue", target="demo.load", due=NOW)
+        for _ in range(2):
+            frame.made("words", lambda: made.append("words"), 7)
+        frame.made("words", lambda: made.append("others"), 8)
+    issue(desk.warehouse)
+    with seat(desk) as frame:
+        frame.ask("page_issue", target="demo.load", due=NOW)
+        frame.made("words", lambda: made.append("again"), 7)
+    assert made == ["words", "others", "again"]
+
+
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, str, Path]]:
     folder = tmp_path_factory.mktemp("live")
-    filler.fill(folder / "w.duckdb", NOW)
+    filler.fill(folder / "w.duckdb", NOW, filler.Story(busy=True))
     clock = folder / "clock.json"
     clock.write_text(json.dumps({"real": 0, "simulated": NOW.isoformat(), "rate": 0}), encoding="utf-8")
     with (
@@ -117,6 +179,39 @@ def test_a_hidden_tab_asks_nothing_and_is_current_as_soon_as_it_is_seen(shown: t
     page.clock.resume()
     page.wait_for_function("old => document.querySelector('[data-testid=stMetricValue]').innerText !== old", arg=before)
     assert watched.problems == []
+
+
+@pytest.mark.browser
+@pytest.mark.xdist_group("browser")
+def test_a_run_is_followed_while_it_can_be_seen(shown: tuple[Page, str, Path]) -> None:
+    page = shown[0].context.new_page()
+    beats: list[str] = []
+
+    def heard(frame: bytes | str) -> None:
+        asked = BackMsg.FromString(frame if isinstance(frame, bytes) else frame.encode()).rerun_script
+        beats.extend(one.id for one in asked.widget_states.widgets if "-beat " in one.id)
+
+    page.on("websocket", lambda socket: socket.on("framesent", heard))
+    page.clock.install()
+    watched = Watched(page, shown[1])
+    watched.open("jobs")
+    page.get_by_text("Running for").first.wait_for()
+    page.evaluate("Object.defineProperty(document, 'visibilityState', {value: 'hidden', configurable: true})")
+    page.clock.run_for(1_000)
+    watched.settle()
+    beats.clear()
+    page.clock.run_for(20_000)
+    assert beats == []
+    page.evaluate("Object.defineProperty(document, 'visibilityState', {value: 'visible', configurable: true})")
+    for _ in range(30):
+        page.clock.run_for(1_000)
+        if beats:
+            break
+    watched.settle()
+    assert beats
+    assert watched.exceptions() == []
+    assert watched.problems == []
+    page.close()
 
 
 @pytest.mark.browser

@@ -38,6 +38,20 @@ def test_text_is_one_line_a_record() -> None:
     assert stream.getvalue() == "INFO pipeline.x: 3 rows\n"
 
 
+def test_nobodys_text_begins_a_line_of_its_own_or_moves_the_cursor() -> None:
+    stream = written("text")
+    logger = logging.getLogger("pipeline.x")
+    logger.info("asked for %s", "a\nERROR forged: by me\x1b[2J")
+    try:
+        raise ValueError("b\nERROR forged: by me\x1b[2J")
+    except ValueError:
+        logger.exception("broken")
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "INFO pipeline.x: asked for a\\nERROR forged: by me\\x1b[2J"
+    assert [line for line in lines if not line.startswith(" ")] == [lines[0], "ERROR pipeline.x: broken"]
+    assert "\x1b" not in stream.getvalue()
+
+
 def test_json_is_one_object_a_line_with_what_it_is_about() -> None:
     stream = written("json")
     with logs.about(job="train", run_id="abc"), ThreadPoolExecutor(1) as pool:

@@ -101,6 +101,42 @@ def test_the_standard_error_grows_with_autocorrelation() -> None:
     assert metrics.standard_error(values) > 2 * metrics.standard_error(values, lags=0)
 
 
+def slices_of_days(rng: np.random.Generator, days: list[int], draws: int = 200) -> np.ndarray:
+    """(draws, 2): the mean size of six horizons' errors over `days`, each as good or bad as days are, and its doubt."""
+    hours = np.add.outer(np.arange(24 * (max(days) + 1)), np.arange(6))
+    found = []
+    for _ in range(draws):
+        level = rng.lognormal(0, 0.5, hours.max() // 24 + 1)[hours // 24]
+        values = np.where(np.isin(hours // 24, days), np.abs(rng.normal(size=hours.shape)) * level, NAN)
+        found.append((np.nanmean(values), metrics.mean_error(values)))
+    return np.array(found)
+
+
+@pytest.mark.parametrize(("days", "least"), [([0, 7, 14, 21], 0.75), (list(range(7)), 0.75), (list(range(30)), 0.9)])
+def test_the_doubt_of_a_slice_is_about_as_large_as_its_mean_scatters(days: list[int], least: float) -> None:
+    means, doubts = slices_of_days(np.random.default_rng(8), days).T
+    assert least < doubts.mean() / means.std() < 1.2
+
+
+@pytest.mark.parametrize("days", [[3], [3, 10], [3, 10, 17], [3, 4, 5]])
+def test_few_days_do_not_say_how_far_their_mean_may_be_off(days: list[int]) -> None:
+    rng = np.random.default_rng(9)
+    means, doubts = slices_of_days(rng, days, draws=3).T
+    assert np.isfinite(means).all()
+    assert np.isnan(doubts).all()
+    loss = np.where(np.isin(np.arange(24 * 20) // 24, days), rng.normal(size=480) ** 2, NAN)
+    assert np.isnan(metrics.skill_error(loss, 2 + loss))
+
+
+def test_hours_over_midnight_are_no_day_more() -> None:
+    """Hours 20 to 24 of three days: the issues of a few evenings reach into the next day."""
+    values = np.full((72, 6), NAN)
+    values[[20, 44, 68]] = 1.0, 2.0, 3.0, 2.0, 1.0, 4.0
+    assert np.isnan(metrics.mean_error(values))
+    assert np.isnan(metrics.mean_error(np.full(300, NAN)))
+    assert metrics.mean_error(np.ones(300)) == 0.0
+
+
 def test_the_standard_error_of_one_value_is_nan() -> None:
     assert np.isnan(metrics.standard_error(np.array([1.0, NAN])))
 

@@ -1,5 +1,6 @@
 """Before a champion changes, both versions are seen side by side, and it is said what each figure rests on."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from pipeline import registry
 from pipeline.errors import ArtifactDamaged, ModelError
+from pipeline.markets import Event
 from pipeline.preview import Preview, preview
 from tests.conftest import Desk, ask
 
@@ -69,6 +71,26 @@ def test_hours_that_a_version_has_learned_say_nothing_of_it(full: Desk) -> None:
     recent = origins >= np.datetime64((full.now - timedelta(days=7)).replace(tzinfo=None))
     held_out = np.nanmean(np.abs(pool["error"][recent]))
     assert seen.mae.loc[(7, "candidate")] == pytest.approx(held_out, rel=0.01)
+
+
+def test_hours_of_declared_events_speak_for_and_against_nobody(full: Desk) -> None:
+    """Of an hour that was issued, one that was held out and one that is computed alike."""
+    full.done("train", families=["naive"])
+    first, last = full.now - timedelta(days=3, hours=5), full.now - timedelta(days=3)
+    target = replace(full.target, events=(Event(first, last, "a blackout"),))
+
+    def seen() -> Preview:
+        return preview(full.warehouse, full.settings.models, target, "demo.load-v2", now=full.now)
+
+    whole, less = shown(full, "demo.load-v2"), seen()
+    # Six hours touch the event, with six horizons each.
+    assert [whole.apart[days].n_hours - less.apart[days].n_hours for days in (7, 30)] == [36, 36]
+    with full.warehouse.write() as session:
+        spoilt = "UPDATE accuracy SET error = 50 * error WHERE valid_at > $first - INTERVAL 1 HOUR AND valid_at < $last"
+        session.script(spoilt, first=first, last=last)
+    assert seen().apart == less.apart
+    np.testing.assert_array_equal(seen().errors["mae"], less.errors["mae"])
+    assert shown(full, "demo.load-v2").apart[7].other_mae > 1.5 * less.apart[7].other_mae
 
 
 def test_shadow_forecasts_count_and_are_called_so(full: Desk) -> None:

@@ -33,10 +33,12 @@ def test_targets_follow_each_other_round_and_round() -> None:
 def test_a_step_chooses_another_target_whatever_the_browser_sends(
     monkeypatch: pytest.MonkeyPatch, by: object, chosen: str
 ) -> None:
-    state = {"keys": SimpleNamespace(step=by), "target": "Load"}
-    monkeypatch.setattr(st, "session_state", state)
+    monkeypatch.setattr(st, "session_state", {"keys": SimpleNamespace(step=by), "target": "Load"})
+    monkeypatch.setattr(st, "query_params", {"version": "load-v2", "clock": "UTC"})
     shortcuts._step(["Load", "Price"])
-    assert state["target"] == chosen
+    # What belongs to the target before goes with it.
+    same = {"version": "load-v2"} if chosen == "Load" else {"target": chosen}
+    assert st.query_params == {"clock": "UTC"} | same
 
 
 def test_every_page_has_a_letter_of_its_own() -> None:

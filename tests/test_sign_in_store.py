@@ -1,8 +1,10 @@
 """The store of sessions: real SQLite, two processes, expiry by a clock that is given."""
 
+import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from dashboard.signing import throttle
 from dashboard.signing.throttle import Throttle, of_address, of_name
+from pipeline.errors import SessionsUnusable
 from pipeline.settings import ROOT
 from pipeline.sign_ins import SignIns
 
@@ -105,6 +108,43 @@ def test_old_sessions_are_forgotten(store: SignIns) -> None:
         assert file.execute("SELECT count(*) FROM sessions").fetchone() == (1,)
 
 
+def test_a_file_that_is_none_or_locked_is_told_and_mended_by_taking_it_away(store: SignIns, tmp_path: Path) -> None:
+    file = tmp_path / "sessions.sqlite"
+    file.write_bytes(b"junk" * 4000)
+    for use in (lambda: store.find("secret", NOW), lambda: store.touch("secret", NOW), lambda: begun(store)):
+        with pytest.raises(SessionsUnusable, match=r"sessions\.sqlite cannot be used"):
+            use()
+    file.unlink()
+    secret = begun(store)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert store.find(secret, NOW) is not None
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(SessionsUnusable):
+        store.find(secret, NOW)
+
+
+def test_rows_for_the_audit_wait_in_order_and_are_no_more_than_so_many(
+    store: SignIns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert store.kept() == {}
+    for n in (2, 1, 2):
+        store.keep(str(n), {"actor": f"a{n}"})
+    assert list(store.kept().items()) == [("2", {"actor": "a2"}), ("1", {"actor": "a1"})]
+    monkeypatch.setattr("pipeline.sign_ins.UNWRITTEN", 2)
+    with pytest.raises(SessionsUnusable, match="wait for the warehouse already"):
+        store.keep("3", {})
+    store.drop(["2"])
+    assert list(store.kept()) == ["1"]
+
+
+def test_where_somebody_signed_in_from_is_known(store: SignIns) -> None:
+    assert store.addresses("ana") == set()
+    store.end(begun(store), why="x", now=NOW)
+    assert (store.addresses("ana"), store.addresses("bob")) == ({"10.0.0.1"}, set())
+
+
 def tried(one: Throttle, times: int, now: datetime, name: str = "ana", address: str = "10.0.0.1") -> list[bool]:
     return [one.begin((of_name(name), of_address(address)), now) is None for _ in range(times)]
 
@@ -130,7 +170,8 @@ def test_names_and_addresses_count_by_themselves() -> None:
     assert tried(one, 1, NOW, name="n6") == [False]
     assert tried(one, 1, NOW, name="n6", address="10.0.0.2") == [True]
     assert of_address("2001:db8::1") == of_address("2001:db8::ffff") != of_address("2001:db9::1")
-    assert of_name(" ANA ") == of_name("ana")
+    assert of_address("::ffff:10.0.0.1") == of_address("10.0.0.1") != of_address("::ffff:10.0.0.2")
+    assert of_name(" ANA ") == of_name("ana") != of_name("ana", "10.0.0.1")
     assert of_address("nonsense") == "address nonsense"
 
 
@@ -147,3 +188,22 @@ def test_a_flood_of_names_takes_no_more_memory(monkeypatch: pytest.MonkeyPatch) 
     for n in range(300):
         one.begin((of_name(str(n)), of_address("10.0.0.1")), NOW + timedelta(hours=n))
     assert len(one._counts) == 100
+
+
+def test_a_flood_of_others_makes_nobodys_wait_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "KEYS", 100)
+    one = Throttle()
+    tried(one, 6, NOW)
+    for n in range(300):
+        one.begin((of_name(str(n)), of_address(f"2001:db8:0:{n:x}::1")), NOW)
+    assert one.begin((of_name("ana"),), NOW) == throttle.FIRST
+    assert len(one._counts) == 100
+
+
+def test_what_could_not_be_decided_counts_against_nobody() -> None:
+    one = Throttle()
+    keys = (of_name("ana"), of_address("10.0.0.1"))
+    for _ in range(20):
+        assert one.begin(keys, NOW) is None
+        one.undecided(keys)
+    assert [one.tries(key, NOW) for key in keys] == [0, 0]

@@ -20,6 +20,7 @@ from websockets.sync.client import connect
 from tests.browser import ROOT, environment, free_port
 
 PAGE = {"Accept": "text/html"}
+Widgets = dict[str, str | None]
 
 
 @contextmanager
@@ -131,25 +132,38 @@ class Socket:
         )
         self._socket = self._within.__enter__()
 
-    def run(self, fragment: str = "", *, auto: bool = False, page: str = "") -> str:
+    def run(self, fragment: str = "", *, auto: bool = False, page: str = "", query: str = "") -> str:
         """Run a page's script; gives the words of everything that the server sent until it was done."""
+        return "\n".join(map(str, self.told(fragment, auto=auto, page=page, query=query)))
+
+    def told(
+        self, fragment: str = "", *, auto: bool = False, page: str = "", query: str = "", widgets: Widgets | None = None
+    ) -> list[ForwardMsg]:
+        """Everything that the server sent until the run was done; `widgets` are what the browser says of them by id:
+        a text, or None for a button that was clicked."""
         message = BackMsg()
-        message.rerun_script.query_string = ""
+        message.rerun_script.query_string = query
         message.rerun_script.page_name = page
         message.rerun_script.fragment_id = fragment
         message.rerun_script.is_auto_rerun = auto
+        for name, value in (widgets or {}).items():
+            state = message.rerun_script.widget_states.widgets.add(id=name)
+            if value is None:
+                state.trigger_value = True
+            else:
+                state.string_value = value
         self._socket.send(message.SerializeToString())
-        words: list[str] = []
+        found: list[ForwardMsg] = []
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
                 told = ForwardMsg.FromString(bytes(self._socket.recv(timeout=60)))
             except (ConnectionClosed, TimeoutError):
                 break
-            words.append(str(told))
+            found.append(told)
             if told.HasField("script_finished"):
                 break
-        return "\n".join(words)
+        return found
 
     def close(self) -> None:
         """Leave."""

@@ -1,4 +1,4 @@
-"""The Forecasts page's cards, fan chart and table in Dash; read anew every five seconds. Arguments: data, port."""
+"""The Forecasts page's cards, charts and table in Dash; read anew every five seconds. Arguments: data, port."""
 
 import json
 import sys
@@ -30,17 +30,19 @@ def first() -> html.Div:
         html.Div(cards(page), id="cards", style={"display": "flex", "gap": "12px"}),
         dcc.Graph(id="fan", figure=page["figure"], config={"displayModeBar": False}),
         dash_table.DataTable(page["table"], [{"name": name, "id": name} for name in page["columns"]], id="table"),
+        html.H2("Mean absolute error, 30 days"),
+        dcc.Graph(id="errors", figure=page["errors"], config={"displayModeBar": False}),
         dcc.Interval(id="tick", interval=5000),
     ])  # fmt: skip
 
 
 @app.callback(
-    Output("cards", "children"), Output("fan", "figure"), Output("table", "data"), Input("tick", "n_intervals"),
-    prevent_initial_call=True,
+    Output("cards", "children"), Output("fan", "figure"), Output("table", "data"), Output("errors", "figure"),
+    Input("tick", "n_intervals"), prevent_initial_call=True,
 )  # fmt: skip
 def refresh(_n: int) -> tuple:
     page = load()
-    return cards(page), page["figure"], page["table"]
+    return cards(page), page["figure"], page["table"], page["errors"]
 
 
 @app.callback(Output("page", "children"), Input("url", "pathname"))

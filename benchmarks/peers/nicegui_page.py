@@ -1,4 +1,4 @@
-"""The Forecasts page's cards, fan chart and table in NiceGUI; read anew every five seconds. Arguments: data, port."""
+"""The Forecasts page's cards, charts and table in NiceGUI; read anew every five seconds. Arguments: data, port."""
 
 import json
 import sys
@@ -34,6 +34,8 @@ def first() -> None:
     fan = ui.plotly(page["figure"] | {"config": {"displayModeBar": False}}).classes("w-full")
     columns = [{"name": name, "label": name, "field": name} for name in page["columns"]]
     table = ui.table(columns=columns, rows=page["table"], row_key="horizon").classes("w-full")
+    ui.label("Mean absolute error, 30 days").classes("text-h5")
+    errors = ui.plotly(page["errors"] | {"config": {"displayModeBar": False}}).classes("w-full")
 
     def refresh() -> None:
         now = load()
@@ -41,6 +43,7 @@ def first() -> None:
             value.text, change.text, band.text = one["value"], one["change"], one["band"]
         fan.update_figure(now["figure"] | {"config": {"displayModeBar": False}})
         table.update_rows(now["table"])
+        errors.update_figure(now["errors"] | {"config": {"displayModeBar": False}})
 
     ui.timer(5.0, refresh, immediate=False)
 

@@ -1,4 +1,4 @@
-"""The Forecasts page's cards, fan chart and table in Panel; read anew every five seconds. Arguments: data, port."""
+"""The Forecasts page's cards, charts and table in Panel; read anew every five seconds. Arguments: data, port."""
 
 import json
 import sys
@@ -32,6 +32,7 @@ def first() -> pn.Column:
     cards = [pn.pane.HTML(card(one), sizing_mode="stretch_width") for one in page["cards"]]
     fan = pn.pane.Plotly(page["figure"], sizing_mode="stretch_width", height=470, config={"displayModeBar": False})
     table = pn.widgets.Tabulator(pd.DataFrame(page["table"]), show_index=False, sizing_mode="stretch_width")
+    errors = pn.pane.Plotly(page["errors"], sizing_mode="stretch_width", height=262, config={"displayModeBar": False})
 
     def refresh() -> None:
         now = load()
@@ -39,9 +40,10 @@ def first() -> pn.Column:
             pane.object = card(one)
         fan.object = now["figure"]
         table.value = pd.DataFrame(now["table"])
+        errors.object = now["errors"]
 
     pn.state.add_periodic_callback(refresh, period=5000)
-    return pn.Column(links(), "# Forecasts", pn.Row(*cards), fan, table)
+    return pn.Column(links(), "# Forecasts", pn.Row(*cards), fan, table, "## Mean absolute error, 30 days", errors)
 
 
 def second() -> pn.Column:

@@ -1,5 +1,7 @@
 """Frame -> figures of bands: whether quantiles hold what they promise, where actuals fell, and how wide bands are."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -25,11 +27,11 @@ def reliability(rows: pd.DataFrame, *, palette: Palette, height: int = 300) -> g
             [
                 [f"P{100 * level:02.0f}" for level in rows["level"]],
                 [f"{100 * share:.1f} %" for share in rows["observed"]],
-                [f"{100 * one:.1f}" for one in rows["sure"]],
+                ["" if np.isnan(one) else f" ± {100 * one:.1f}" for one in rows["sure"]],
                 [formats.number(n) for n in rows["n"]],
             ]
         ),
-        hovertemplate="%{customdata[1]} ± %{customdata[2]} of actuals at or below %{customdata[0]} "
+        hovertemplate="%{customdata[1]}%{customdata[2]} of actuals at or below %{customdata[0]} "
         "(n = %{customdata[3]})<extra></extra>",
     )  # fmt: skip
     dress(figure, palette, height=height)
@@ -50,9 +52,10 @@ def pit(tenths: pd.DataFrame, *, palette: Palette, height: int = 300) -> go.Figu
         customdata=[formats.number(n) for n in tenths["n"]],
         hovertemplate="%{y:.1%} (n = %{customdata})<extra></extra>",
     )  # fmt: skip
-    for place, row in zip(middle, tenths.itertuples(), strict=True):
+    shaded: Any = tenths.assign(middle=middle).dropna(subset=["low", "high"]).itertuples()
+    for row in shaded:
         figure.add_shape(
-            type="rect", x0=place - 5, x1=place + 5, y0=row.low, y1=row.high, line_width=0,
+            type="rect", x0=row.middle - 5, x1=row.middle + 5, y0=row.low, y1=row.high, line_width=0,
             fillcolor=palette.previous, opacity=0.28,
         )  # fmt: skip
     figure.add_hline(y=0.1, line={"color": palette.previous, "dash": "dash", "width": 2})

@@ -22,10 +22,11 @@ def calendar(days: pd.DataFrame, *, names: Mapping[str, str], palette: Palette, 
     """
     shown = days[days["series"].isin(list(names))]
     share = shown.pivot(index="series", columns="day", values="share").reindex(list(names))
+    half, dates = pd.Timedelta(hours=12), pd.to_datetime(share.columns)
     figure = go.Figure(
         go.Heatmap(
             z=share.to_numpy(float) * 100,
-            x=pd.to_datetime(share.columns),
+            x=dates,
             y=list(names.values()),
             zmin=0,
             zmax=100,
@@ -40,13 +41,15 @@ def calendar(days: pd.DataFrame, *, names: Mapping[str, str], palette: Palette, 
     _clicks(figure, shown, names)
     dress(figure, palette, height=96 + ROW_PX * len(names))
     figure.update_yaxes(autorange="reversed", showgrid=False, tickformat=None, type="category", ticks="")
-    figure.update_xaxes(tickformat="%d %b", nticks=6, tickangle=0, showline=False)
+    # Marks would make room for themselves at both ends.
+    figure.update_xaxes(
+        tickformat="%d %b", nticks=6, tickangle=0, showline=False, range=[dates.min() - half, dates.max() + half]
+    )
     figure.update_layout(showlegend=True, clickmode="event+select", hoverdistance=12)
     if len(figure.data) == 2:
         figure.update_layout(height=64 + ROW_PX * len(names), margin_t=12, showlegend=False)
     if chosen:
         day = pd.Timestamp(chosen)
-        half = pd.Timedelta(hours=12)
         figure.add_vrect(
             x0=day - half, x1=day + half, line={"color": palette.text, "width": 1.5}, fillcolor="rgba(0,0,0,0)"
         )

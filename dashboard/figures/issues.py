@@ -12,7 +12,7 @@ from dashboard.figures.fan import band
 from dashboard.figures.palette import Palette
 from dashboard.formats import number, signed, steady, wall
 
-ROW_PX, LINE_PX = 44, 16
+ROW_PX, LINE_PX, BAR = 46, 16, 0.4
 LINE, LINES = 46, 2
 """Signs of a reason that stand in one line above its bar, also on a phone, and how many lines it may have."""
 
@@ -68,7 +68,7 @@ def waterfall(reasons: pd.DataFrame, *, palette: Palette, unit: str, digits: int
     rows = list(range(len(sizes)))
     figure = go.Figure(
         go.Bar(
-            y=rows, x=sizes, base=bases, orientation="h", width=0.42, showlegend=False, cliponaxis=False,
+            y=rows, x=sizes, base=bases, orientation="h", width=BAR, showlegend=False, cliponaxis=False,
             marker={
                 "color": [_colour(size, palette) for size in effects] + [palette.actual],
                 "pattern": {"shape": ["" if one else "/" for one in reasons["exact"]] + [""], "fgcolor": palette.paper,
@@ -78,10 +78,11 @@ def waterfall(reasons: pd.DataFrame, *, palette: Palette, unit: str, digits: int
             textfont={"color": palette.text, "size": 12},
         )
     )  # fmt: skip
-    _label(figure, words, palette)
+    row_px = ROW_PX + LINE_PX * any("<br>" in text for text in words)
+    _label(figure, words, palette, above=round(BAR * row_px / 2) + 3)
     low, high = min(0.0, *ends), max(0.0, *ends)
     room = 0.18 * ((high - low) or 1.0)
-    dress(figure, palette, height=84 + len(rows) * (ROW_PX + LINE_PX * any("<br>" in text for text in words)))
+    dress(figure, palette, height=84 + len(rows) * row_px)
     figure.update_layout(margin={"t": 22, "l": 8, "r": 12, "b": 40}, bargap=0)
     figure.update_yaxes(range=[len(rows) - 0.55, -0.85], showticklabels=False, showgrid=False, ticks="")
     figure.update_xaxes(
@@ -92,10 +93,10 @@ def waterfall(reasons: pd.DataFrame, *, palette: Palette, unit: str, digits: int
     return figure
 
 
-def _label(figure: go.Figure, words: list[str], palette: Palette) -> None:
+def _label(figure: go.Figure, words: list[str], palette: Palette, above: int) -> None:
     for row, text in enumerate(words):
         figure.add_annotation(
-            text=text, xref="paper", x=0, y=row, yshift=10, xanchor="left", yanchor="bottom", align="left",
+            text=text, xref="paper", x=0, y=row, yshift=above, xanchor="left", yanchor="bottom", align="left",
             showarrow=False, font={"size": 12, "color": palette.text}, bgcolor=palette.paper, borderpad=1,
         )  # fmt: skip
 

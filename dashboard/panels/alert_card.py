@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import alarms, formats, runbook
+from dashboard import alarms, formats, links, runbook
 from dashboard.alarms import SEVERITIES
 from dashboard.data import moment, word
 from dashboard.formats import code, plain
@@ -28,10 +28,10 @@ def show(frame: Frame, row: Any, *, whole: bool = False) -> None:
     over = moment(getattr(row, "resolved_at", None))
     if over:
         st.markdown(
-            f":material/check_circle: Good again {formats.stamp(over, frame.zone)} {frame.clock}: "
+            f":material/check_circle: Good again {formats.zoned(over, frame.zone)}: "
             f"{plain(word(row.resolved_message) or '')}"
         )
-    began = f"Since {formats.stamp(row.since, frame.zone)} {frame.clock}, {formats.age(row.since, frame.now)}"
+    began = f"Since {formats.zoned(row.since, frame.zone)}, {formats.age(row.since, frame.now)}"
     st.caption(" · ".join([began, *_evidence(row.evidence)]))
     if whole:
         _acts(frame, row)
@@ -43,19 +43,22 @@ def show(frame: Frame, row: Any, *, whole: bool = False) -> None:
 
 def _standing(frame: Frame, row: Any) -> None:
     if moment(getattr(row, "resolved_at", None)):
-        st.badge("Resolved", icon=":material/check_circle:", color="gray")
+        _badge(":material/check_circle:", "Resolved")
         return
     standing = alarms.standing(row, frame.now)
-    said = (
-        f"{plain(row.act_reason)}, {formats.stamp(row.acted_at, frame.zone)} {frame.clock}" if word(row.act) else None
-    )
+    said = f"{plain(row.act_reason)}, {formats.zoned(row.acted_at, frame.zone)}" if word(row.act) else None
     if standing == "acknowledged":
-        st.badge(f"Acknowledged by {plain(row.actor)}", icon=":material/how_to_reg:", color="gray", help=said)
+        _badge(":material/how_to_reg:", f"Acknowledged by {plain(row.actor)}", said)
     elif standing == "snoozed":
-        until = formats.stamp(row.until, frame.zone)
-        st.badge(f"Snoozed by {plain(row.actor)} until {until}", icon=":material/snooze:", color="gray", help=said)
+        until = formats.zoned(row.until, frame.zone)
+        _badge(":material/snooze:", f"Snoozed by {plain(row.actor)} until {until}", said)
     else:
-        st.badge("Firing", icon=":material/notifications_active:", color="gray", help=said)
+        _badge(":material/notifications_active:", "Firing", said)
+
+
+def _badge(icon: str, text: str, said: str | None = None) -> None:
+    # Not st.badge: it escapes brackets once more, and those that `plain` has escaped begin a link again.
+    st.markdown(f":gray-badge[{icon} {' '.join(text.split())}]", help=said, width="content")
 
 
 def _evidence(text: str) -> list[str]:
@@ -70,8 +73,8 @@ def _acts(frame: Frame, row: Any) -> None:
     acts = frame.ask("page_alert_acts", alert_id=row.alert_id)
     lines = []
     for act in acts.itertuples():
-        until = f" until {formats.stamp(act.until, frame.zone)}" if moment(act.until) else ""
-        when = f"{formats.stamp(act.acted_at, frame.zone)} {frame.clock}"
+        until = f" until {formats.zoned(act.until, frame.zone)}" if moment(act.until) else ""
+        when = formats.zoned(act.acted_at, frame.zone)
         lines.append(f"- {when}: {plain(act.actor)} {ACTS.get(act.kind, plain(act.kind))}{until}: {plain(act.reason)}")
     if lines:
         st.markdown("\n".join(lines))
@@ -99,13 +102,10 @@ def _buttons(frame: Frame, row: Any, *, over: bool, whole: bool) -> None:
                 confirming.button(frame, question, key=f"{question.action}-{row.alert_id}")
         link = alarms.about(frame.desk, row)
         if link:
-            st.page_link(link[0], label=link[1], query_params=link[2], icon=":material/arrow_forward:")
+            links.page(link[0], link[1], icon=":material/arrow_forward:", **link[2])
         if not whole:
             st.button(
-                "Link to this", key=f"link-{row.alert_id}", icon=":material/link:", type="tertiary", on_click=_link_to,
-                args=(row.alert_id,), help="Shows this alert alone; the address then leads to it",
+                "Link to this", key=f"link-{row.alert_id}", icon=":material/link:", type="tertiary",
+                on_click=links.write, args=("alert", row.alert_id),
+                help="Shows this alert alone; the address then leads to it",
             )  # fmt: skip
-
-
-def _link_to(alert_id: str) -> None:
-    st.query_params["alert"] = alert_id

@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import alarms, exports, formats, ui
 from dashboard.alarms import SIGNS
 from dashboard.data import moment, this_hour, word
+from dashboard.picking import Picked
 from dashboard.ui import Frame
 from pipeline import alerting
 
@@ -39,14 +40,12 @@ def history(frame: Frame) -> None:
     if rows.empty:
         st.caption(f"No such alert in the last {chosen}.")
         return
-    picked = ui.table(
+    ui.table(
         pd.DataFrame([_past(frame, row) for row in rows.itertuples()]), _past_columns(frame),
-        colours=frame.palette, states=("severity", "state"), alt="Alerts, newest first", key="history",
+        colours=frame.palette, states=("severity", "state"), alt="Alerts, newest first",
+        picked=Picked("history", "alert", rows["alert_id"]),
     )  # fmt: skip
     _foot(rows)
-    if picked is not None and st.query_params.get("alert") != rows["alert_id"].iloc[picked]:
-        st.query_params["alert"] = rows["alert_id"].iloc[picked]
-        st.rerun()
 
 
 def _filters(kinds: pd.DataFrame) -> dict[str, str]:

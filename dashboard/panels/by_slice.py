@@ -9,6 +9,7 @@ from dashboard import exports, formats, measuring, slicing, ui
 from dashboard.figures import accuracy as charts
 from dashboard.formats import BAND
 from dashboard.panels.chosen import ALL, Chosen
+from pipeline import metrics
 
 METRICS = {
     "MAE": "mae", "RMSE": "rmse", "Relative": "relative", "Bias": "bias", "Skill": "skill", "Coverage": "coverage",
@@ -166,6 +167,7 @@ def _words(chosen: Chosen, by: str) -> None:
     )
     st.caption(
         "± is one standard error. The horizons of an issue count as one, and hours up to a week apart may err alike "
-        "(Newey and West); a slice is blanked out in time and not cut out, so that neighbours stay neighbours. Below "
-        f"{measuring.LEAST} issues it is not given. Differences within two of them may be chance.{clock}{scale}"
+        "(Newey and West), those of a day at the least; a slice is blanked out in time and not cut out, so that "
+        f"neighbours stay neighbours. Below {metrics.LEAST_DAYS} days it is not given: they say too little of others. "
+        f"Differences within two of them may be chance.{clock}{scale}"
     )

@@ -9,6 +9,7 @@ from dashboard import calibrating, formats, measuring, ui
 from dashboard.figures import bands as charts
 from dashboard.formats import BAND
 from dashboard.panels.chosen import Chosen
+from pipeline import metrics
 
 LEAST = 100
 
@@ -35,6 +36,7 @@ def show(chosen: Chosen) -> None:
         held = chosen.made("held", lambda: calibrating.by_horizon(banded))
         figure = frame.figure("width", lambda: charts.width_by_horizon(held, palette=frame.palette), *chosen.key)
         ui.draw(figure, key="width", alt="Mean width of the 80 % band and its Winkler score by horizon")
+        st.caption(f"All horizons, {chosen.span}, n = {_range(held['n'])} a horizon. Bars are one standard error.")
     with right, ui.panel(f"Width of {BAND} by hour of day, {frame.unit}, {chosen.about}"):
         hours = chosen.made("held_hours", lambda: calibrating.by_hour(rows, frame.target))
         figure = frame.figure("width_hour", lambda: charts.width_by_hour(hours, palette=frame.palette), *chosen.key)
@@ -42,6 +44,11 @@ def show(chosen: Chosen) -> None:
         st.caption(f"Local hours of {formats.city(frame.target.zone)}, {chosen.span}, n = {formats.number(len(rows))}.")
     with ui.panel("Figures of the bands"):
         _table(chosen, held)
+
+
+def _range(counts: pd.Series) -> str:
+    least, most = formats.number(counts.min()), formats.number(counts.max())
+    return least if least == most else f"{least} to {most}"
 
 
 def _reliability(chosen: Chosen, rows: pd.DataFrame) -> None:
@@ -54,19 +61,25 @@ def _reliability(chosen: Chosen, rows: pd.DataFrame) -> None:
     )
     pairs = zip(calibrating.LEVELS, points["observed"], strict=True)
     said = ", ".join(f"P{100 * level:02.0f} {100 * share:.1f} %" for level, share in pairs)
-    st.caption(
-        f"{said}; n = {formats.number(len(rows))}, {chosen.about}. Bars hold 95 % and allow for alike neighbours."
-    )
+    st.caption(f"{said}; n = {formats.number(len(rows))}, {chosen.about}, {chosen.span}. {_sure(points['sure'])}")
 
 
 def _pit(chosen: Chosen, rows: pd.DataFrame) -> None:
     tenths = chosen.made("pit", lambda: calibrating.pit(rows))
     figure = chosen.frame.figure("pit", lambda: charts.pit(tenths, palette=chosen.frame.palette), *chosen.key)
     ui.draw(figure, key="pit", alt="Share of actuals in each tenth of the forecast distribution")
+    few = "" if tenths["low"].notna().all() else ", which so few days do not tell"
     st.caption(
         "A hump in the middle: bands too wide. High ends: too narrow. A slope: forecasts too high or too low. Shaded: "
-        f"what right ones give in 95 of 100 cases; n = {formats.number(len(rows))}, {chosen.about}."
+        f"what right ones give in 95 of 100 cases{few}; "
+        f"n = {formats.number(len(rows))}, {chosen.about}, {chosen.span}."
     )
+
+
+def _sure(sure: pd.Series) -> str:
+    if sure.isna().all():
+        return f"Below {metrics.LEAST_DAYS} days it is not said how sure that is."
+    return "Bars hold 95 % and allow for alike neighbours."
 
 
 def _table(chosen: Chosen, rows: pd.DataFrame) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import formats
+from dashboard import formats, links
 from dashboard.formats import NONE
 from dashboard.ui import Frame
 
@@ -105,12 +105,17 @@ def show(frame: Frame, issue: pd.DataFrame, since: datetime, until: datetime) ->
     """One row of what is worth saying; rows of the 30 days from `since` to `until` are what it is compared with."""
     ramps = frame.ask("page_ramps", target=frame.target.id, since=since, until=until, zone=frame.target.zone)
     widths = frame.ask("page_widths", target=frame.target.id, since=since, due=issue["origin"].iloc[0])
-    found = find(issue, ramps, widths, frame.target.zone)
+    found = frame.made("callouts", lambda: find(issue, ramps, widths, frame.target.zone))
     lines = [*_extremes(frame, found), *_ramp(frame, found.ramp), *(_wide(frame, one) for one in found.wide)]
     if lines:
         with st.container(horizontal=True, gap="medium", key="callouts"):
             for line in lines:
                 st.markdown(line, width="content")
+            if found.ramp is not None:
+                series = frame.target.series.id
+                links.page("data", "Actuals of 30 days", icon=":material/sensors:", series=series, range="30 days")
+            if found.wide:
+                links.page("accuracy", "Bands of 30 days", icon=":material/target:", window="30 days")
 
 
 def _extremes(frame: Frame, found: Found) -> list[str]:

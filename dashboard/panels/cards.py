@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import formats
+from dashboard.panels import hours
 from dashboard.ui import Frame
 
 
@@ -25,6 +26,10 @@ def _card(frame: Frame, row: Any) -> None:
     elif row.valid_at <= frame.now and frame.fresh.stale:
         label += " · running"
     first = pd.isna(row.change)
+    st.button(
+        label, key=f"card-{row.horizon}", icon=":material/arrow_downward:", icon_position="right", type="tertiary",
+        on_click=hours.lead, args=(row.valid_at,), help="Where this number comes from",
+    )  # fmt: skip
     change = None if pd.isna(row.p50) else "first issue" if first else formats.signed(row.change, frame.digits)
     st.metric(
         label,
@@ -33,6 +38,7 @@ def _card(frame: Frame, row: Any) -> None:
         delta_color="off",
         delta_arrow="off" if first or change == "0" else "up" if row.change > 0 else "down",
         delta_description=None if first else "vs last issue",
+        label_visibility="collapsed",
     )
     st.caption(_band(frame, row))
 

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, formats, measuring
+from dashboard import data, formats, looking_back, measuring
 from dashboard.data import this_hour
 from dashboard.measuring import Relative
 from dashboard.ui import Frame
@@ -46,7 +45,7 @@ class Chosen:
     def span(self) -> str:
         """The window in words."""
         zone = self.frame.zone
-        return f"issues {formats.stamp(self.since, zone)} to {formats.stamp(self.until, zone)} {self.frame.clock}"
+        return f"issues {formats.between(self.since, self.until, zone)}"
 
     @property
     def window(self) -> dict[str, Any]:
@@ -122,4 +121,4 @@ def _custom(frame: Frame, end: datetime) -> tuple[datetime, datetime]:
 
 
 def _midnight(day: date, zone: str) -> datetime:
-    return pd.Timestamp(day).tz_localize(ZoneInfo(zone)).tz_convert("UTC").to_pydatetime()
+    return looking_back.instant(day, time(), zone)

@@ -1,4 +1,4 @@
-"""Table -> a small button that puts it on the reader's clipboard, ready for a sheet."""
+"""Table or text -> a small button that puts it on the reader's clipboard, ready for a sheet."""
 
 from collections.abc import Callable
 from functools import cache
@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import exports
+from dashboard.ui import Frame
 
 HTML = """
 <button type="button">
@@ -67,10 +68,15 @@ export default function ({ data, parentElement }) {
 """
 
 
-def button(rows: pd.DataFrame, *, key: str, name: str) -> None:
+def button(frame: Frame, rows: pd.DataFrame, *, key: str, name: str) -> None:
     """Copies `rows` tab-separated with a header; `name` is what the button is called by."""
+    words(frame.made(f"copied {key}", lambda: exports.tsv(rows)), key=key, name=name)
+
+
+def words(text: str, *, key: str, name: str) -> None:
+    """Copies `text` as it is."""
     with st.container(width=86):
-        _component()(key=key, data={"label": "Copy", "name": name, "text": exports.tsv(rows)})
+        _component()(key=key, data={"label": "Copy", "name": name, "text": text})
 
 
 @cache

@@ -27,14 +27,14 @@ def show(frame: Frame, issue: pd.DataFrame) -> None:
     options = [at.to_pydatetime() for at in listed["origin"]]
     if asked is not None and asked not in options:
         st.caption(
-            f":material/info: No earlier issue counts from {formats.stamp(asked, frame.zone)}; this is the one before."
+            f":material/info: No earlier issue counts from {formats.zoned(asked, frame.zone)}; this is the one before."
         )
     other: datetime = asked if asked in options and asked else options[0]
     made = dict(zip(options, listed["made_at"], strict=True))
     st.selectbox(
         "Compare with the issue of",
         options,
-        format_func=lambda at: f"{formats.stamp(made[at], frame.zone)} {formats.zone_name(made[at], frame.zone)}",
+        format_func=lambda at: formats.zoned(made[at], frame.zone),
         width=260,
         **hours.follow("other_issue", other, "with"),
     )
@@ -73,7 +73,7 @@ def _table(frame: Frame, rows: pd.DataFrame) -> None:
         }
     )
     columns = {
-        "hour": st.column_config.TextColumn(f"Hour, {frame.clock}", pinned=True, width=90),
+        "hour": st.column_config.TextColumn(f"Hour, {frame.clock}", pinned=True, width=104),
         "newest": st.column_config.NumberColumn(f"Newest, {frame.unit}", format=number, width=96),
         "other": st.column_config.NumberColumn("Other", format=number, width=76),
         "difference": st.column_config.TextColumn("Difference", alignment="right", width=88, help="Newest less other"),
@@ -104,13 +104,13 @@ def _scores(rows: pd.DataFrame, frame: Frame, names: tuple[str, str]) -> str:
 def _head(frame: Frame, row: Any) -> str:
     how = "re-issued" if row.issuer == "reissue" else "replayed" if row.mode == "replay" else "issued live"
     words = [
-        f"{how} {formats.stamp(row.made_at, frame.zone)}",
+        f"{how} {formats.zoned(row.made_at, frame.zone)}",
         f"model {plain(row.version_id)}",
         f"status {row.status}",
     ]
     if row.reason:
         words[-1] += f" ({plain(row.reason)})"
     if data.moment(row.as_of) is not None:
-        words.append(f"inputs known as of {formats.stamp(row.as_of, frame.zone)}")
+        words.append(f"inputs known as of {formats.zoned(row.as_of, frame.zone)}")
         words.append(f"{formats.count(row.stale_hours, 'stale hour')}, {row.filled_hours:,.0f} filled")
     return " · ".join(words)

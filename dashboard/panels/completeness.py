@@ -97,10 +97,10 @@ def _words(frame: Frame, row: Any, series: Series) -> str:
     if row.missing:
         flaws.append(f"longest gap {formats.span(60 * row.longest_gap_min)}")
     if row.verdict == "flat":
-        since = f" from {formats.hour(row.flat_from, frame.zone)} {frame.clock}" if data.moment(row.flat_from) else ""
+        since = f" from {formats.zoned_hour(row.flat_from, frame.zone)}" if data.moment(row.flat_from) else ""
         flaws.append(f"the same value for {formats.span(60 * row.flat_min)}{since}")
     if row.jumps:
-        where = f" at {formats.hour(row.jump_at, frame.zone)} {frame.clock}" if data.moment(row.jump_at) else ""
+        where = f" at {formats.zoned_hour(row.jump_at, frame.zone)}" if data.moment(row.jump_at) else ""
         flaws.append(f"{formats.count(row.jumps, 'jump')}, the largest {formats.number(row.largest_jump, 1)} "
                      f"{series.unit}{where}")  # fmt: skip
     counts = ((row.out_of_range, "value out of range", "values out of range"),

@@ -117,7 +117,7 @@ def _ask_how_long(_frame: Frame) -> None:
 
 
 def _ask_window(frame: Frame) -> None:
-    st.caption(f"Times are {frame.clock}. Alerts that still hold when the window ends fire then.")
+    st.caption(f"Times are {frame.clock} time. Alerts that still hold when the window ends fire then.")
     today = formats.local(frame.desk.clock(), frame.zone)
     left, right = st.columns(2)
     for place, (name, ahead) in ((left, ("from", 1)), (right, ("to", 3))):
@@ -156,7 +156,7 @@ def _acknowledge(answer: Answer, given: Mapping[str, Any]) -> str:
 def _snooze(answer: Answer, given: Mapping[str, Any]) -> str:
     until = answer.now + SNOOZES[st.session_state["ask_span"]]
     actions.act_on_alert(answer.desk, kind="snooze", until=until, **given, **answer.who)
-    return f"Snoozed until {formats.stamp(until, answer.zone)} {formats.zone_name(until, answer.zone)}."
+    return f"Snoozed until {formats.zoned(until, answer.zone)}."
 
 
 def _wake(answer: Answer, given: Mapping[str, Any]) -> str:

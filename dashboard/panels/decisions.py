@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import formats, ui
+from dashboard.picking import Picked
 from dashboard.ui import Frame
 from pipeline.markets import Policy
 
@@ -50,15 +51,15 @@ def panel(frame: Frame) -> None:
         "reason": st.column_config.TextColumn("Why", width="large"),
     }
     picked = ui.table(
-        table, columns, colours=frame.palette, states=("outcome",), rows=8, key="decisions",
-        alt="Decisions on versions, newest first",
+        table, columns, colours=frame.palette, states=("outcome",), rows=8,
+        alt="Decisions on versions, newest first", picked=Picked("decisions", "decision", rows["number"]),
     )  # fmt: skip
     if picked is None:
         st.caption("Select a decision to see its evidence.")
         return
     row = rows.iloc[picked]
     with st.container(border=True, gap="xsmall"):
-        when = formats.stamp(row.decided_at, frame.zone)
+        when = formats.zoned(row.decided_at, frame.zone)
         st.markdown(f"**{formats.plain(row.version_id)}**, {OUTCOMES[row.outcome][2:]} {when}")
         st.markdown("\n".join(f"- {formats.plain(line)}" for line in words(row, frame.unit)))
 

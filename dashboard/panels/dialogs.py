@@ -1,6 +1,7 @@
 """A button's click -> a confirmed, reasoned action: the dialogs of the models page."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
@@ -8,7 +9,7 @@ import streamlit as st
 
 from dashboard import actions, formats, identity, ui
 from dashboard.figures import life as life_charts
-from dashboard.panels.error_history import chance, difference
+from dashboard.panels.error_history import chance, difference, left_out
 from dashboard.panels.training import usual_words
 from dashboard.ui import Frame
 from pipeline.errors import ModelError, NoChampion, SextantError
@@ -138,15 +139,14 @@ def _two(frame: Frame, found: Preview) -> None:
             icon=":material/broken_image:",
         )
     st.table(_errors(frame, found.errors), hide_index=True, border="horizontal")
-    st.caption(_basis(found.errors))
+    st.caption(_basis(found.errors) + left_out(frame, frame.now - timedelta(days=max(DAYS))))
     st.markdown("\n".join(f"- {line}" for line in verdicts(found.apart, frame.unit)))
     if len(found.forecasts):
         figure = life_charts.two_forecasts(found.forecasts, palette=frame.palette, zone=frame.zone)
         ui.draw(figure, key="preview", alt="The next six hours as both versions forecast them")
         origin = found.forecasts["origin"].max()
         st.caption(
-            f"Six hours from the newest origin, {formats.stamp(origin, frame.zone)} {frame.clock}."
-            + _apart(frame, found.forecasts)
+            f"Six hours from the newest origin, {formats.zoned(origin, frame.zone)}." + _apart(frame, found.forecasts)
         )
 
 
@@ -181,7 +181,7 @@ def _errors(frame: Frame, errors: pd.DataFrame) -> pd.DataFrame:
     for role, part in errors.groupby("role", sort=False):
         mae = part.set_index("days")["mae"]
         shown = {f"MAE, {days} days": f"{formats.number(mae.get(days), 1)} {frame.unit}" for days in DAYS}
-        rows.append({"": TITLES[str(role)], "Version": formats.short(part["version_id"].iloc[0])} | shown)
+        rows.append({"Role": TITLES[str(role)], "Version": formats.short(part["version_id"].iloc[0])} | shown)
     return pd.DataFrame(rows)
 
 

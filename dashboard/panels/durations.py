@@ -5,11 +5,10 @@ from datetime import timedelta
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, formats, ui
+from dashboard import data, formats, links, ui
 from dashboard.data import this_hour
 from dashboard.figures import operations as ops_charts
 from dashboard.formats import plain
-from dashboard.panels import run_history
 from dashboard.panels.going import LONG
 from dashboard.ui import Frame
 
@@ -66,5 +65,5 @@ def _words(frame: Frame, rows: pd.DataFrame) -> None:
             label = f"{formats.stamp(data.moment(row.started_at), frame.zone)}, {formats.span(float(str(row.took_s)))}"
             st.button(
                 label, key=f"long-{row.run_id}", icon=":material/warning:", type="tertiary",
-                on_click=run_history.choose, args=(row.run_id,), help="Shows the run under the history",
+                on_click=links.write, args=("run", row.run_id), help="Shows the run under the history",
             )  # fmt: skip

@@ -1,6 +1,6 @@
 """Scores of every version -> how each erred over time beside its hold-out, and how shadows do against the champion."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -23,10 +23,9 @@ def show(frame: Frame, versions: pd.DataFrame, champion: str | None) -> None:
     """Error of each version by day or week over 90 days; `versions` as from query `page_versions`."""
     with ui.panel("Error by version over time", "Mean absolute error of each version's own forecasts, T+1 to T+6"):
         step, common = _choices(champion)
-        window = _window(frame, DAYS)
+        window = _window(frame, DAYS) | data.declared(frame.target)
         rows = frame.ask(
             "page_error_history", step=step, zone=frame.zone, champion=champion if common else None, **window,
-            **data.declared(frame.target),
         )  # fmt: skip
         if rows.empty:
             ui.empty(
@@ -44,9 +43,9 @@ def show(frame: Frame, versions: pd.DataFrame, champion: str | None) -> None:
                 rows, palette=frame.palette, zone=frame.zone, champion=champion, levels=levels, reigns=reigns
             )
 
-        figure = frame.figure("error_history", build, step, common, champion, window["since"])
+        figure = frame.figure("error_history", build, step, common, champion, *window.values())
         ui.draw(figure, key="error_history", alt="Mean absolute error of each version over the last 90 days")
-        _basis(frame, rows, common=common)
+        _basis(frame, rows, window, common=common)
 
 
 def shadows(frame: Frame, champion: str | None) -> None:
@@ -67,7 +66,14 @@ def shadows(frame: Frame, champion: str | None) -> None:
             f"Difference: the version's MAE minus that of {formats.plain(champion)} on the same hours, ± one standard "
             f"error that allows for neighbouring hours erring alike; below zero the version was better. p: how likely "
             f"so large a difference is by chance. Both need {LEAST_COMMON} common issues."
+            f"{left_out(frame, frame.now - MONTH)}"
         )
+
+
+def left_out(frame: Frame, since: datetime) -> str:
+    """' Hours of ... do not count.', of the declared events that reach beyond `since`; "" where there is none."""
+    reasons = [formats.plain(one.reason) for one in frame.target.events if one.last > since and one.first <= frame.now]
+    return f" :material/event_busy: Hours of a declared event do not count: {'; '.join(reasons)}." if reasons else ""
 
 
 def _choices(champion: str | None) -> tuple[str, bool]:
@@ -96,14 +102,17 @@ def _newest(rows: pd.DataFrame, versions: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["version_id"].isin(kept)]
 
 
-def _basis(frame: Frame, rows: pd.DataFrame, *, common: bool) -> None:
+def _basis(frame: Frame, rows: pd.DataFrame, window: dict[str, Any], *, common: bool) -> None:
     totals = rows.assign(sum=rows["mae"] * rows["n"]).groupby("version_id")[["sum", "n", "n_shadow"]].sum()
     parts = [
         f"{formats.short(str(name))} {formats.number(row['sum'] / row['n'], 1)} {frame.unit} "
         f"(n = {formats.number(row['n'])}, {formats.number(row['n_shadow'])} in shadow)"
         for name, row in totals.iterrows()
     ]
-    st.caption(f"Over the window: {'; '.join(parts)}. n counts forecasts: six an issue.")
+    st.caption(
+        f"{formats.between(window['since'], window['until'], frame.zone)}: {'; '.join(parts)}. n counts forecasts: six "
+        f"an issue.{left_out(frame, window['since'])}"
+    )
     if common:
         st.caption(
             ":material/balance: Only hours that the present champion forecast too: here the lines can be compared."
@@ -117,13 +126,13 @@ def _basis(frame: Frame, rows: pd.DataFrame, *, common: bool) -> None:
 
 def _duels(frame: Frame, champion: str, versions: tuple[str, ...]) -> dict[str, Apart]:
     """What each version's errors say against the champion's; remembered, because standard errors take time."""
-    window = _window(frame, MONTH)
+    window = _window(frame, MONTH) | data.declared(frame.target)
 
     def build() -> dict[str, Apart]:
         pairs = frame.ask("page_duels", champion=champion, versions=versions, **window)
         return {str(name): apart(part) for name, part in pairs.groupby("version_id")}
 
-    return frame.desk.made(("duels", frame.target.id, champion, versions, window["since"]), build)
+    return frame.desk.made(("duels", champion, versions, *window.values()), build)
 
 
 def _duel(frame: Frame, row: Any, since: pd.DataFrame, found: Apart | None) -> dict[str, Any]:

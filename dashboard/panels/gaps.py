@@ -1,23 +1,24 @@
 """Missing slots -> where they are, what is being done about them, and a button that asks again."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, formats, ui
+from dashboard import data, formats, looking_back, ui
 from dashboard.data import this_hour
-from dashboard.panels import confirming
+from dashboard.panels import backfills, confirming
 from dashboard.panels.confirming import Question
+from dashboard.picking import Picked
 from dashboard.ui import Frame
 from pipeline import quality
-from pipeline.markets import Market
+from pipeline.freshness import Freshness
+from pipeline.markets import Market, Series
 
 LOOK_BACK = timedelta(days=35)
 TRIED_OUT = 3
 SHOWN = 200
-BACKFILLS = timedelta(days=7)
 OPEN = ("queued", "running")
 
 
@@ -25,12 +26,25 @@ def show(frame: Frame, market: Market) -> None:
     """One row a gap, newest first, and the button for the selected one."""
     found = _found(frame, market)
     names = {series.id: series.title for series in market.series}
-    asked = frame.ask("page_backfills", since=this_hour(frame.now) - BACKFILLS)
+    asked = backfills.asked(frame, market)
     if found.empty:
         st.markdown(":material/check_circle: No gap: every slot that should be there is there.")
     else:
         _gaps(frame, found, names, asked)
-    _backfills(frame, asked, found, names)
+    backfills.show(frame, market, asked, found, LOOK_BACK)
+
+
+def catch_up(frame: Frame, series: Series, late: Freshness) -> None:
+    """A button that asks for what a late series lacks at its end, which is no gap yet."""
+    if late.newest is None or late.due is None:
+        return
+    first, last = late.newest + series.cadence, late.due + series.cadence
+    asked = backfills.asked(frame, frame.desk.markets[frame.target.market])
+    waits = bool(covering(asked, series.id, first, first + series.cadence)["state"].isin(OPEN).any())
+    confirming.button(
+        frame, _question(frame, series.id, series.title, first, last), key=f"catch-up-{series.id}", kind="tertiary",
+        off="It is asked for already." if waits else "",
+    )  # fmt: skip
 
 
 def _gaps(frame: Frame, found: pd.DataFrame, names: dict[str, str], asked: pd.DataFrame) -> None:
@@ -47,11 +61,17 @@ def _gaps(frame: Frame, found: pd.DataFrame, names: dict[str, str], asked: pd.Da
         "message": st.column_config.TextColumn("Last answer", width="large"),
     }
     picked = ui.table(
-        table, columns, colours=frame.palette, states=("state",), rows=8, key="gaps", alt="Gaps, newest first"
-    )
+        table, columns, colours=frame.palette, states=("state",), rows=8, alt="Gaps, newest first",
+        picked=Picked("gaps", "gap", [gap_id(row) for row in rows.itertuples()]),
+    )  # fmt: skip
     row = rows.iloc[picked if picked is not None else 0]
     open_run = covering(asked, row.series, row.start_at, row.end_at)
     _button(frame, row, names[row.series], chosen=picked is not None, waits=bool(open_run["state"].isin(OPEN).any()))
+
+
+def gap_id(row: Any) -> str:
+    """What the address calls a gap; its end moves as it is filled."""
+    return f"{row.series}@{looking_back.written(row.start_at)}"
 
 
 def _found(frame: Frame, market: Market) -> pd.DataFrame:
@@ -100,61 +120,25 @@ def _row(frame: Frame, row: Any, names: dict[str, str], asked: pd.DataFrame) -> 
     }
 
 
-def _backfills(frame: Frame, asked: pd.DataFrame, gaps: pd.DataFrame, names: dict[str, str]) -> None:
-    """What was asked for in the last week, and what came of it."""
-    if asked.empty:
-        return
-    rows = [(row, _left(row, gaps)) for row in asked.head(SHOWN).itertuples()]
-    table = pd.DataFrame([_backfill(frame, row, left, names) for row, left in rows])
-    columns = {
-        "state": st.column_config.TextColumn("Outcome", pinned=True),
-        "series": st.column_config.TextColumn("Series"),
-        "first": st.column_config.TextColumn(f"From, {frame.clock}"),
-        "last": st.column_config.TextColumn(f"To, {frame.clock}"),
-        "by": st.column_config.TextColumn("Asked by"),
-        "when": st.column_config.TextColumn("When"),
-        "rows": st.column_config.NumberColumn("New values", format="%,d"),
-        "why": st.column_config.TextColumn("Why, or what went wrong", width="large"),
-        "run": st.column_config.TextColumn("Run"),
-    }
-    st.markdown(f"**Backfills asked for, {BACKFILLS.days} days**")
-    ui.table(table, columns, colours=frame.palette, states=("state",), rows=6, alt="Backfills asked for, newest first")
-
-
-def _left(row: Any, gaps: pd.DataFrame) -> int:
-    """Missing slots of gaps that the window of a backfill still holds, as far as it asked for their series."""
-    touched = (gaps["start_at"] < row.last) & (gaps["end_at"] > row.first)
-    return int(gaps.loc[touched & ((gaps["series"] == row.series) | (data.word(row.series) is None)), "slots"].sum())
-
-
-def _backfill(frame: Frame, row: Any, left: int, names: dict[str, str]) -> dict[str, Any]:
-    ended = "● filled" if not left else f"▲ {formats.count(left, 'slot')} still missing"
-    shown = {"queued": "◌ queued", "running": "◐ running", "succeeded": ended, "skipped": ended, "failed": "▲ failed"}
-    return {
-        "state": shown.get(row.state, f"⊘ {row.state}"),
-        "series": names.get(str(row.series), data.word(row.series) or "all"),
-        "first": formats.stamp(row.first, frame.zone),
-        "last": formats.stamp(row.last, frame.zone),
-        "by": row.requested_by,
-        "when": formats.age(row.queued_at, frame.now),
-        "rows": row.rows_out,
-        "why": data.word(row.error) or row.reason,
-        "run": row.run_id,
-    }
-
-
 def _button(frame: Frame, row: pd.Series, name: str, *, chosen: bool, waits: bool) -> None:
     first, last = row.start_at.to_pydatetime(), row.end_at.to_pydatetime()
-    span = f"{formats.stamp(first, frame.zone)} to {formats.stamp(last, frame.zone)} {frame.clock}"
-    question = Question(
-        "backfill", "Ask for it again?", f"**{name}**, {span}\n\nThe source is asked for the missing slots of this "
-        "series in this window.", "Backfill", ":material/healing:",
-        {"series": row.series, "first": first, "last": last},
-    )  # fmt: skip
+    question = _question(frame, str(row.series), name, first, last)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         confirming.button(
             frame, question, key="backfill", label="Backfill this gap", off="It is asked for already." if waits else ""
         )
-        st.caption(
-            f"{name}, {span}" if chosen else f"The newest: {name}, {span}. Select a row for another.", width="content"
-        )
+        words = f"{name}, {_span(frame, first, last)}"
+        st.caption(words if chosen else f"The newest: {words}. Select a row for another.", width="content")
+
+
+def _question(frame: Frame, series: str, name: str, first: datetime, last: datetime) -> Question:
+    words = (
+        f"**{name}**, {_span(frame, first, last)}\n\nThe source is asked for the missing slots of this series in this "
+        "window."
+    )
+    given = {"series": series, "first": first, "last": last}
+    return Question("backfill", "Ask for it again?", words, "Backfill", ":material/healing:", given)
+
+
+def _span(frame: Frame, first: datetime, last: datetime) -> str:
+    return formats.between(first, last, frame.zone)

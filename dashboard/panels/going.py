@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, formats, ui
+from dashboard import data, formats, live, ui
 from dashboard.formats import code, plain
 from dashboard.panels import confirming
 from dashboard.panels.confirming import Question
@@ -38,13 +38,14 @@ def _card(frame: Frame, row: Any, usual_s: float | None) -> None:
         why = f": {plain(row.reason)}" if row.reason else ""
         st.markdown(
             f"**{plain(row.job)}** {code(row.run_id)} · asked by {plain(row.requested_by)} "
-            f"{formats.stamp(row.queued_at, frame.zone)} {frame.clock}{why}",
+            f"{formats.zoned(row.queued_at, frame.zone)}{why}",
             width="content",
         )
         cancel(frame, row)
 
-    @st.fragment(run_every=EVERY_S)
-    def live() -> None:
+    @st.fragment
+    def follow() -> None:
+        live.beat(row.run_id, EVERY_S)
         found = frame.ask("page_going")
         mine = found[found["run_id"] == row.run_id]
         if mine.empty or mine["state"].iloc[0] != row.state:
@@ -54,7 +55,7 @@ def _card(frame: Frame, row: Any, usual_s: float | None) -> None:
         with ui.panel():
             _state(frame, mine.iloc[0], usual_s)
 
-    live()
+    follow()
 
 
 def cancel(frame: Frame, row: Any) -> None:
@@ -72,7 +73,7 @@ def _state(frame: Frame, run: pd.Series, usual_s: float | None) -> None:
     now = frame.desk.clock()
     if run.state == "queued":
         due = data.moment(run.due_at)
-        when = f"not before {formats.stamp(due, frame.zone)} {frame.clock}" if due else "until it is its turn"
+        when = f"not before {formats.zoned(due, frame.zone)}" if due else "until it is its turn"
         st.markdown(f"{ICONS['queued']} Waits {when}{_attempt(run)}.")
         return
     took = (now - run.started_at).total_seconds()

@@ -1,11 +1,29 @@
 """Address of the page -> the hour a reader asks about, and back."""
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import streamlit as st
 
-from dashboard import looking_back
+from dashboard import links, looking_back
+
+JUMP_JS = """
+let done = 0;
+export default function ({ data }) {
+  if (!data.n) done = 0;
+  if (data.n <= done) return;
+  done = data.n;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const look = (tries) => {
+    const there = document.querySelector(".st-key-" + data.to);
+    if (there) there.scrollIntoView({ behavior: calm ? "auto" : "smooth", block: "center" });
+    else if (tries) setTimeout(look, 100, tries - 1);
+  };
+  look(20);
+}
+"""
 
 
 def chosen() -> datetime | None:
@@ -13,9 +31,15 @@ def chosen() -> datetime | None:
     return looking_back.parsed(st.query_params.get("hour"))
 
 
-def choose(at: datetime) -> None:
-    """Write the hour into the address."""
-    st.query_params["hour"] = looking_back.written(at)
+def lead(at: datetime) -> None:
+    """Callback: write the hour into the address and bring what it is about into view (see `jump`)."""
+    links.write("hour", looking_back.written(at))
+    st.session_state["jumps"] = st.session_state.get("jumps", 0) + 1
+
+
+def jump(to: str) -> None:
+    """Scroll to the container of the key `to` each time a reader was led to an hour."""
+    _jumper()(key="jumper", data={"to": to, "n": st.session_state.get("jumps", 0)})
 
 
 def follow(key: str, hour: datetime, parameter: str = "hour") -> dict[str, Any]:
@@ -29,3 +53,9 @@ def _changed(key: str, parameter: str) -> None:
     at = st.session_state.get(key)
     if at is not None:
         st.query_params[parameter] = looking_back.written(at)
+
+
+@cache
+def _jumper() -> Callable[..., Any]:
+    renderer: Callable[..., Any] = st.components.v2.component("jumper", js=JUMP_JS)
+    return renderer

@@ -22,7 +22,7 @@ def timeline(frame: Frame) -> None:
             "timeline", lambda: life_charts.timeline(reigns, palette=frame.palette, zone=frame.zone, now=frame.now)
         )
         ui.draw(figure, key="timeline", alt="Bars of the times at which each version was the champion")
-        st.caption(f"{formats.count(len(reigns), 'change')} of champion; blue is live now. Times are {frame.clock}.")
+        st.caption(f"{formats.count(len(reigns), 'change')} of champion; blue is live now. {frame.clock} time.")
 
 
 def drift(frame: Frame) -> None:
@@ -43,7 +43,7 @@ def drift(frame: Frame) -> None:
 def _verdict(frame: Frame, rows: pd.DataFrame) -> None:
     drifted, first = rows[rows["drifted"]], rows.iloc[0]
     when = f"checked {formats.age(first.checked_at, frame.now)}"
-    week = f"the week to {formats.stamp(first.window_end, frame.zone)} {frame.clock}"
+    week = f"the week to {formats.zoned(first.window_end, frame.zone)}"
     if drifted.empty:
         effect = f"{first.effect:.1f} standard deviations in {formats.code(first.subject)}"
         largest = f" Its largest effect, {effect}, is one that earlier weeks had too." if pd.notna(first.effect) else ""

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, formats, ui
+from dashboard import data, formats, links, ui
 from dashboard.formats import code, plain
 from dashboard.panels.decisions import KINDS, OUTCOMES
 from dashboard.panels.importance import spoken
@@ -56,14 +56,14 @@ def _made_of(frame: Frame, row: pd.Series) -> list[tuple[str, str]]:
         ("Family", plain(row.family)),
         (
             "Trained on",
-            f"{formats.date(row.trained_from, zone)} to {formats.stamp(row.trained_to, zone)} {frame.clock}",
+            f"{formats.date(row.trained_from, zone)} to {formats.zoned(row.trained_to, zone)}",
         ),
         ("Rows", f"{formats.count(row.n_rows, 'hourly origin')}, six hours ahead each"),
-        ("Known as of", f"{formats.stamp(row.as_of, zone)} {frame.clock}"),
+        ("Known as of", formats.zoned(row.as_of, zone)),
         ("Data hash", code(row.data_hash[:24])),
         ("Feature set", code(row.feature_set)),
         ("Seed, commit", f"{row.seed}, {code(row.code_commit) if row.code_commit else 'outside a checkout'}"),
-        ("Training run", f"[{code(row.run_id)}](jobs?run={row.run_id}){took}{by}"),
+        ("Training run", f"[{code(row.run_id)}]({links.address('jobs', run=row.run_id)}){took}{by}"),
     ]
 
 
@@ -73,22 +73,26 @@ def _became(frame: Frame, row: pd.Series) -> list[tuple[str, str]]:
     parent = data.word(row.parent_id)
     retired = data.moment(row.retired_at)
     lines = [
-        ("Created", f"{formats.stamp(row.created_at, frame.zone)} {frame.clock}"),
-        ("Champion it met", f"[{plain(parent)}](models?version={parent})" if parent else "none"),
+        ("Created", formats.zoned(row.created_at, frame.zone)),
+        ("Champion it met", f"[{plain(parent)}]({links.address('models', version=parent)})" if parent else "none"),
         *[("Champion", _reign(frame, one)) for one in mine.itertuples()],
     ]
     if mine.empty:
         lines.append(("Champion", "never"))
     if retired:
-        lines.append(("Retired", f"{formats.stamp(retired, frame.zone)} {frame.clock}: {plain(row.retired_why)}"))
+        lines.append(("Retired", f"{formats.zoned(retired, frame.zone)}: {plain(row.retired_why)}"))
     return lines
 
 
 def _reign(frame: Frame, reign: Any) -> str:
     until = data.moment(reign.live_until)
     length = ((until or frame.now) - reign.live_from).total_seconds()
-    words = f"to {formats.stamp(until, frame.zone)}" if until else "until now"
-    return f"{formats.stamp(reign.live_from, frame.zone)} {words} {frame.clock} ({formats.span(length)})"
+    words = (
+        formats.between(reign.live_from, until, frame.zone)
+        if until
+        else f"{formats.zoned(reign.live_from, frame.zone)} until now"
+    )
+    return f"{words} ({formats.span(length)})"
 
 
 def _file(frame: Frame, row: pd.Series) -> None:
@@ -199,7 +203,7 @@ def _decisions(frame: Frame, version_id: str) -> None:
         return
     lines = []
     for one in rows.itertuples():
-        when = f"{formats.stamp(one.decided_at, frame.zone)} {frame.clock}"
+        when = formats.zoned(one.decided_at, frame.zone)
         kind = KINDS.get(one.kind, one.kind)
         if one.version_id == version_id:
             what = f"{OUTCOMES[one.outcome][2:]} ({kind})"

@@ -11,6 +11,7 @@ from dashboard.data import moment
 from dashboard.formats import code, plain
 from dashboard.panels import confirming
 from dashboard.panels.confirming import Question
+from dashboard.picking import Picked
 from dashboard.ui import Frame
 from pipeline import alerting
 
@@ -32,7 +33,7 @@ def show(frame: Frame, *, since: datetime) -> None:
         return
     picked = ui.table(
         _table(frame, rows), _columns(frame), colours=frame.palette, states=("state",), rows=6,
-        alt="Maintenance windows", key="windows",
+        alt="Maintenance windows", picked=Picked("windows", "maintenance", rows["window_id"]),
     )  # fmt: skip
     _end(frame, rows, picked)
 
@@ -75,7 +76,7 @@ def _end(frame: Frame, rows: pd.DataFrame, picked: int | None) -> None:
         return
     begun = row.first_at <= frame.now
     rule = "all kinds" if row["rule"] == "*" else alarms.title(row["rule"])
-    span = f"{formats.stamp(row.first_at, frame.zone)} to {formats.stamp(row.last_at, frame.zone)} {frame.clock}"
+    span = formats.between(row.first_at, row.last_at, frame.zone)
     what = f"**{plain(rule)}** · {code('all' if row.subject == '*' else row.subject)}, {span}"
     then = "What is still bad then fires at once." if begun else "It has not begun and will not."
     question = Question(

@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, formats, looking_back, ui
+from dashboard import data, formats, links, looking_back, ui
 from dashboard.formats import code, plain
-from dashboard.panels import hours
+from dashboard.panels import clipboard, hours
 from dashboard.ui import Frame
 
 ODD = ("reduced", "fallback", "withheld", "missed")
@@ -20,18 +20,18 @@ def caption(frame: Frame, issue: pd.DataFrame, since: datetime, until: datetime)
     counts = frame.ask("page_issues", target=frame.target.id, since=since, until=until).iloc[0]
     verb, mode = "Issued", "issued live"
     if first.issuer == "reissue":
-        verb, mode = "Re-issued", f"first issued {formats.stamp(first.first_made_at, frame.zone)}"
+        verb, mode = "Re-issued", f"first issued {formats.zoned(first.first_made_at, frame.zone)}"
     elif first["mode"] == "replay":
         mode = "replayed afterwards with what was known then"
     words = [
-        f"{verb} {formats.stamp(first.made_at, frame.zone)} {frame.clock}, {mode}",
+        f"{verb} {formats.zoned(first.made_at, frame.zone)}, {mode}",
         f"model {plain(first.version_id)}",
-        f"inputs as of {formats.stamp(first.as_of, frame.zone)}",
+        f"inputs as of {formats.zoned(first.as_of, frame.zone)}",
         f"{counts.replayed:,} of {formats.count(counts.n, 'issue')} of the last 30 days replayed",
     ]
     odd = [f"{counts[status]:,} {status}" for status in ODD if counts[status]]
     words += [", ".join(odd)] if odd else []
-    st.caption(" · ".join(words) + f". Times are {frame.clock} and name the start of the hour.")
+    st.caption(" · ".join(words) + f". Times are {frame.clock} time and name the start of the hour.")
 
 
 def show(frame: Frame, issue: pd.DataFrame, past: timedelta) -> None:
@@ -55,11 +55,11 @@ def show(frame: Frame, issue: pd.DataFrame, past: timedelta) -> None:
         st.markdown("\n".join(f"- {line}" for line in _lines(frame, row, at)))
         _links(row)
         st.caption("Make this issue again and compare it bit for bit:")
-        st.code(
-            f"python jobs.py reproduce --forecast {frame.target.id}@{looking_back.written(row.origin)}",
-            language="shell",
-            wrap_lines=True,
-        )
+        command = f"python jobs.py reproduce --forecast {frame.target.id}@{looking_back.written(row.origin)}"
+        # A block of code would make every reader of the page load a highlighter of 1.5 MB.
+        st.markdown(code(command))
+        clipboard.words(command, key="copy_command", name="Copy the command")
+    hours.jump("provenance")
     if len(forecasts) > 1:
         _history(frame, forecasts)
 
@@ -115,14 +115,9 @@ def _actual(frame: Frame, at: datetime) -> str:
 
 def _links(row: Any) -> None:
     with st.container(horizontal=True, gap="medium"):
-        st.page_link(
-            "views/models.py", label=f"Version {plain(row.version_id)}", icon=":material/model_training:",
-            query_params={"version": row.version_id},
-        )  # fmt: skip
-        st.page_link(
-            "views/jobs.py", label=f"Run {plain(row.run_id)}", icon=":material/monitor_heart:",
-            query_params={"run": row.run_id},
-        )  # fmt: skip
+        version = f"Version {plain(row.version_id)}"
+        links.page("models", version, icon=":material/model_training:", version=row.version_id)
+        links.page("jobs", f"Run {plain(row.run_id)}", icon=":material/monitor_heart:", run=row.run_id)
 
 
 def _history(frame: Frame, rows: pd.DataFrame) -> None:
@@ -152,11 +147,11 @@ def _history(frame: Frame, rows: pd.DataFrame) -> None:
 
 
 def _name(frame: Frame, at: datetime) -> str:
-    return f"{formats.day_hour(at, frame.zone)} {formats.zone_name(at, frame.zone)}"
+    return f"{formats.local(at, frame.zone):%a %H:%M %Z}"
 
 
 def _stamp(frame: Frame, at: Any) -> str:
-    return formats.stamp(at, frame.zone)
+    return formats.zoned(at, frame.zone)
 
 
 def _number(frame: Frame, value: float) -> str:

@@ -84,9 +84,9 @@ def why_none(issue: pd.DataFrame) -> str:
 def _notes(frame: Frame, issue: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
     first = rows.iloc[0]
     how = (
-        "Exact: the model is linear"
+        "Exact: the model is linear, and each reason counts the same in whatever order they came"
         if rows["exact"].all()
-        else "Hatched bars (\u2248) are approximate: Shapley values over groups of inputs"
+        else "Hatched bars (\u2248) are approximate: Shapley values, means over the orders in which they can come"
     )
     notes = [
         f"{how}. Against the issue from origin {_at(frame, first.before_origin)}; all reasons add up to the change."
@@ -113,4 +113,4 @@ def _moved(row: Any) -> str:
 
 
 def _at(frame: Frame, origin: Any) -> str:
-    return f"{formats.hour(origin, frame.zone)} {formats.zone_name(origin, frame.zone)}"
+    return formats.zoned_hour(origin, frame.zone)

@@ -11,16 +11,19 @@ from dashboard import exports, formats, ui
 from dashboard.data import this_hour
 from dashboard.panels import going
 from dashboard.panels.timetable import FAILURES, STATES
+from dashboard.picking import Picked
 from dashboard.ui import Frame
 
 SHOWN = 300
 WINDOWS = {"24 hours": timedelta(hours=24), "7 days": timedelta(days=7), "30 days": timedelta(days=30)}
 WINDOWS["1 year"] = timedelta(days=366)
 ALL = "all"
+KEYS = {"job": "job", "state": "state", "failure": "failure", "by": "asked_by"}
+"""What the address calls the filters; the Accuracy page has a `by` of its own."""
 
 
 def show(frame: Frame, jobs: list[str], usual: dict[str, float]) -> str | None:
-    """Filters and table; returns the id of the chosen run, or of the one that the address names."""
+    """Filters and table; returns the id of the run that the address names, as it does when one is chosen."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.header("Run history", anchor=False, width="content")
         chosen = st.segmented_control(
@@ -38,24 +41,12 @@ def show(frame: Frame, jobs: list[str], usual: dict[str, float]) -> str | None:
         )
         ui.empty("No runs to show", hint, icon=":material/history:")
         return asked_for
-    picked = ui.table(
+    ui.table(
         _table(frame, rows, usual), _columns(frame), colours=frame.palette, states=("state", "usual"),
-        alt="Run history", key="runs",
+        alt="Run history", picked=Picked("runs", "run", rows["run_id"]),
     )  # fmt: skip
     _foot(rows)
-    if picked is not None:
-        st.query_params["run"] = rows["run_id"].iloc[picked]
-        return str(rows["run_id"].iloc[picked])
     return asked_for
-
-
-def choose(run_id: str | None) -> None:
-    """Callback: make `run_id` the chosen run, or none."""
-    st.session_state.pop("runs", None)
-    if run_id is None:
-        st.query_params.pop("run", None)
-    else:
-        st.query_params["run"] = run_id
 
 
 def _filters(frame: Frame, jobs: list[str], since: Any) -> dict[str, str]:
@@ -67,7 +58,7 @@ def _filters(frame: Frame, jobs: list[str], since: Any) -> dict[str, str]:
         "by": ({ALL: "Asked by anyone"} | dict.fromkeys(askers), "Asked by"),
     }
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        found = {key: _one(key, label, names) for key, (names, label) in kinds.items()}
+        found = {key: _one(KEYS[key], label, names) for key, (names, label) in kinds.items()}
         text = st.text_input(
             "Text in error or reason", key="text", bind="query-params", width=220, label_visibility="collapsed",
             placeholder="Text in error, reason or id", icon=":material/search:", max_chars=100,
@@ -78,7 +69,7 @@ def _filters(frame: Frame, jobs: list[str], since: Any) -> dict[str, str]:
 def _one(key: str, label: str, names: Mapping[str, str | None]) -> str:
     # What an address asks for may not have happened in this window; it is offered all the same.
     asked = st.session_state.get(key) or st.query_params.get(key)
-    options = [*names] if not asked or asked in names or key != "by" else [*names, asked]
+    options = [*names] if not asked or asked in names or key != KEYS["by"] else [*names, asked]
     chosen = st.selectbox(
         label, options, key=key, bind="query-params", width=170, label_visibility="collapsed",
         format_func=lambda name: names.get(name) or name,

@@ -9,6 +9,7 @@ from dashboard import formats, ui
 from dashboard.figures import charts
 from dashboard.formats import BAND
 from dashboard.ui import Frame
+from pipeline import metrics
 
 KINDS = {"Horizons": r"T\+\d|all", "Types of day": "day=.*|peak|all", "Hours of day": r"hour=\d\d"}
 DAYS = ("working", "peak", "saturday", "sunday", "holiday", "bridge", "clock change")
@@ -53,7 +54,9 @@ def _table(frame: Frame, rows: pd.DataFrame, family: str) -> None:
     number = f"%,.{max(1, frame.digits)}f"
 
     def share(value: Any, doubt: Any) -> str:
-        return formats.NONE if pd.isna(value) else f"{formats.percent(value)} ± {formats.number(100 * doubt, 1)}"
+        if pd.isna(value):
+            return formats.NONE
+        return formats.percent(value) + ("" if pd.isna(doubt) else f" ± {formats.number(100 * doubt, 1)}")
 
     table = rows.assign(
         naive=[share(row.skill_naive, row.skill_naive_se) for row in rows.itertuples()],
@@ -77,6 +80,7 @@ def _basis(frame: Frame, whole: pd.DataFrame) -> None:
     first, last = whole["window_start"].min(), whole["window_end"].max()
     st.caption(
         f"Strict rolling origin, {formats.date(first, frame.zone)} to {formats.date(last, frame.zone)}, on common "
-        f"issue times; scored {formats.stamp(whole['scored_at'].max(), frame.zone)} {frame.clock}. ± is one standard "
-        "error and allows for neighbouring hours erring alike. Peak: 08 to 20 on working days, local."
+        f"issue times; scored {formats.zoned(whole['scored_at'].max(), frame.zone)}. ± is one standard "
+        "error and allows for neighbouring hours erring alike; below "
+        f"{metrics.LEAST_DAYS} days it is not given. Peak: 08 to 20 on working days, local."
     )

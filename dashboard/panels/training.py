@@ -7,7 +7,7 @@ from datetime import timedelta
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, formats, ui
+from dashboard import data, formats, links, live, ui
 from dashboard.formats import code, plain
 from dashboard.panels import decisions
 from dashboard.ui import Frame
@@ -65,8 +65,10 @@ def show(frame: Frame) -> None:
     rows = frame.ask("page_training", target=frame.target.id)
     is_open = not rows.empty and rows["state"].iloc[0] in OPEN
 
-    @st.fragment(run_every=EVERY_S if is_open else None)
-    def live() -> None:
+    @st.fragment
+    def follow() -> None:
+        if is_open:
+            live.beat("training", EVERY_S)
         newest = frame.ask("page_training", target=frame.target.id)
         if newest.empty:
             return
@@ -76,11 +78,11 @@ def show(frame: Frame) -> None:
         if is_open and run.state not in OPEN and not st.session_state.get("dialog"):
             st.rerun(scope="app")
 
-    live()
+    follow()
 
 
 def _state(frame: Frame, run: pd.Series) -> None:
-    asked = f"Asked by {plain(run.requested_by)} {formats.stamp(run.queued_at, frame.zone)} {frame.clock}"
+    asked = f"Asked by {plain(run.requested_by)} {formats.zoned(run.queued_at, frame.zone)}"
     why = f": {plain(run.reason)}" if run.reason else ""
     if run.state == "queued":
         _queued(frame, run, f"{asked}{why}")
@@ -175,12 +177,7 @@ def _ended(frame: Frame, run: pd.Series, asked: str) -> None:
 
 def _links(run: pd.Series) -> None:
     with st.container(horizontal=True, gap="medium"):
-        st.page_link(
-            "views/jobs.py", label=f"Run {run.run_id} on Jobs", icon=":material/monitor_heart:",
-            query_params={"run": run.run_id}, width="content",
-        )  # fmt: skip
+        links.page("jobs", f"Run {run.run_id} on Jobs", icon=":material/monitor_heart:", run=run.run_id)
         if data.word(run.version_id):
-            st.page_link(
-                "views/models.py", label=f"Lineage of {plain(run.version_id)}", icon=":material/account_tree:",
-                query_params={"version": run.version_id}, width="content",
-            )  # fmt: skip
+            label = f"Lineage of {plain(run.version_id)}"
+            links.page("models", label, icon=":material/account_tree:", version=run.version_id)

@@ -9,6 +9,7 @@ from dashboard import data, formats, ui
 from dashboard.formats import BAND
 from dashboard.identity import NEEDS
 from dashboard.panels import decisions, dialogs
+from dashboard.picking import Picked
 from dashboard.ui import Frame
 
 
@@ -21,7 +22,7 @@ def waiting(frame: Frame, champion: str | None) -> None:
     with st.container(border=True, gap="small"):
         st.markdown(
             f":material/pending_actions: **{formats.plain(row.version_id)} waits for approval** ({row.family}, trained "
-            f"{formats.stamp(row.decided_at, frame.zone)} {frame.clock}). Until then the champion stays."
+            f"{formats.zoned(row.decided_at, frame.zone)}). Until then the champion stays."
         )
         st.markdown("\n".join(f"- {formats.plain(line)}" for line in decisions.words(row, frame.unit)[1:]))
         if len(rows) > 1:
@@ -60,6 +61,7 @@ def table(frame: Frame, versions: pd.DataFrame) -> pd.Series | None:
             "live_n": [_basis(row) for row in versions.itertuples()],
             "mae": versions["mae"],
             "coverage": [formats.percent(share) for share in versions["coverage"]],
+            "hold_out": [hold_out(row, frame.zone) for row in versions.itertuples()],
             "created": [formats.stamp(at, frame.zone) for at in versions["created_at"]],
             "window": [_window(row, frame.zone) for row in versions.itertuples()],
             "n_rows": versions["n_rows"],
@@ -70,13 +72,9 @@ def table(frame: Frame, versions: pd.DataFrame) -> pd.Series | None:
     )
     picked = ui.table(
         shown, _columns(frame), colours=frame.palette, states=("role",), alt="Model versions, newest first", rows=8,
-        key="versions",
+        picked=Picked("versions", "version", versions["version_id"]),
     )  # fmt: skip
-    if picked is not None:
-        st.query_params["version"] = versions["version_id"].iloc[picked]
-        return versions.iloc[picked]
-    named = versions[versions["version_id"] == st.query_params.get("version")]
-    return None if named.empty else named.iloc[0]
+    return None if picked is None else versions.iloc[picked]
 
 
 def buttons(frame: Frame, picked: pd.Series | None, champion: str | None) -> None:
@@ -137,6 +135,14 @@ def _basis(row: Any) -> str:
     return ", ".join(parts)
 
 
+def hold_out(row: Any, zone: str) -> str:
+    """What the figures of a version's backtest rest on: 'n = 1,320 a horizon, 12 Sep to 7 Nov'."""
+    if pd.isna(row.hold_out_n):
+        return formats.NONE
+    first, last = formats.local(row.hold_out_from, zone), formats.local(row.hold_out_to, zone)
+    return f"n = {formats.number(row.hold_out_n)} a horizon, {first:%d %b} to {last:%d %b}"
+
+
 def _window(row: Any, zone: str) -> str:
     return f"{formats.date(row.trained_from, zone)} {formats.NONE} {formats.date(row.trained_to, zone)}"
 
@@ -157,6 +163,7 @@ def _columns(frame: Frame) -> dict[str, object]:
             f"Backtest MAE, {frame.unit}", format="%,.1f", help="Mean over T+1 to T+6 of its own hold-out"
         ),
         "coverage": st.column_config.TextColumn(f"In {BAND}", alignment="right", help="In the backtest"),
+        "hold_out": st.column_config.TextColumn("Backtest over", help="Hours that the version had not learned from"),
         "created": st.column_config.TextColumn(f"Created, {frame.clock}"),
         "window": st.column_config.TextColumn("Trained on"),
         "n_rows": st.column_config.NumberColumn("Origins", format="%,d"),

@@ -9,11 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dashboard.data import Desk
-from dashboard.signing import throttle
-from pipeline import auditing
+from dashboard.signing import cookies, throttle
+from dashboard.signing.telling import Teller
 from pipeline.access import load_access
 from pipeline.accounts import Accounts
-from pipeline.errors import ConfigError, SextantError
+from pipeline.errors import ConfigError, SessionsUnusable, SextantError
 from pipeline.settings import Settings
 from pipeline.sign_ins import SignIn, SignIns
 
@@ -52,6 +52,7 @@ class Door:
         self._settings = settings
         self._accounts = Accounts(auth.users, auth.argon2)
         self._throttle = throttle.Throttle()
+        self.teller = Teller(self.sessions)
         self._access = load_access(settings.config) if auth.mode == OIDC else None
 
     @property
@@ -75,26 +76,36 @@ class Door:
         """The claim of an ID token that holds groups."""
         return self._access.groups_claim if self._access else ""
 
-    def person(self, cookies: Mapping[str, str], now: datetime) -> Person | None:
-        """Whose session the cookies carry, if it holds now and the account is what it was."""
-        found = self.sessions.find(cookies.get(self.cookie, ""), now)
-        if found is None or found.mode != self.auth.mode:
-            return None
-        role = self._role(found)
-        return Person(found.user, role, found.mode, found.began, found.id) if role else None
+    def person(self, sent: Mapping[str, str], now: datetime) -> Person | None:
+        """Whose session the cookies carry, if it holds now and the account is what it was.
 
-    def seen(self, cookies: Mapping[str, str], now: datetime) -> None:
-        """Note that the person did something."""
-        self.sessions.touch(cookies.get(self.cookie, ""), now)
+        Of several cookies the first that holds counts: one planted beside ours signs nobody out.
+        """
+        return next(filter(None, (self._holder(secret, now) for secret in cookies.each(sent, self.cookie))), None)
+
+    def seen(self, sent: Mapping[str, str], now: datetime) -> None:
+        """Note that the person did something. May wait for the file of sessions."""
+        try:
+            for secret in cookies.each(sent, self.cookie):
+                self.sessions.touch(secret, now)
+        except SessionsUnusable as error:
+            log.error("a sign of life was not noted: %s", error)
 
     def sign_in(self, desk: Desk, name: str, password: str, *, address: str, agent: str, old: str) -> str:
-        """The secret of a new session, the one `old` of the same browser being ended. Raises Refused."""
+        """The secret of a new session, the one `old` of the same browser being ended. Raises Refused.
+
+        The audit's row is told, not written yet: see `teller`.
+        """
         now = desk.clock()
-        keys = (throttle.of_name(name), throttle.of_address(address))
+        keys = self._keys(name, address)
         wait = self._throttle.begin(keys, now)
         if wait is not None:
             raise Refused("Too many tries. Wait a little, then try again.", wait)
-        account = self._accounts.check(name, password)
+        try:
+            account = self._accounts.check(name, password)
+        except SextantError:
+            self._throttle.undecided(keys)
+            raise
         if account is None:
             self._tell_denied(desk, name, keys, address, now)
             raise Refused("Name or password is not right.")
@@ -105,10 +116,17 @@ class Door:
         """The secret of a session of somebody an identity provider vouches for. Raises Refused without a role."""
         role = self._access.role_of(email, groups) if self._access else None
         if role is None:
-            auditing.tell(desk.warehouse, "sign_in", "denied", actor=email, reason="no role", now=desk.clock())
+            self.unvouched(desk, "no role", actor=email, address=address)
             raise Refused(f"{email} has no role here. Whoever looks after this Sextant can give you one.")
         detail = {"groups": list(groups)}
         return self.begin(desk, email, role, "", address=address, agent=agent, old=old, detail=detail)
+
+    def unvouched(self, desk: Desk, reason: str, *, actor: str = "unknown", address: str) -> None:
+        """Tell that somebody came back from the provider in vain; a flood from one address does not fill the audit."""
+        log.warning("refused %r, who came from the provider to %r: %s", actor, address, reason)
+        key, now = f"vouched {throttle.of_address(address)}", desk.clock()
+        if self._throttle.begin((key,), now) is None and self._throttle.tries(key, now) in (1, throttle.FREE):
+            self.teller.tell(desk, "sign_in", "denied", actor=actor, reason=reason, detail={"address": address})
 
     def begin(
         self,
@@ -124,19 +142,19 @@ class Door:
     ) -> str:
         """A new session for somebody who has shown who they are, audited."""
         now = desk.clock()
-        if old:
-            self.sessions.end(old, why="signed in anew", now=now)
+        for one in cookies.each({self.cookie: old}, self.cookie):
+            self.sessions.end(one, why="signed in anew", now=now)
         secret = self.sessions.begin(
             user, mode=self.auth.mode, stamp=stamp, now=now, address=address, agent=agent, detail=detail
         )
         told = {"address": address}
-        auditing.tell(desk.warehouse, "sign_in", "ok", actor=user, role=role, detail=told, now=now)
+        self.teller.tell(desk, "sign_in", "ok", actor=user, role=role, detail=told)
         return secret
 
-    def sign_out(self, desk: Desk, cookies: Mapping[str, str], *, everywhere: bool) -> None:
+    def sign_out(self, desk: Desk, sent: Mapping[str, str], *, everywhere: bool) -> None:
         """End the session, or all of the same user."""
         now = desk.clock()
-        person = self.person(cookies, now)
+        person = self.person(sent, now)
         if person is None:
             return
         if everywhere:
@@ -144,7 +162,24 @@ class Door:
         else:
             self.sessions.end_id(person.session, why="signed out", now=now)
         told = {"everywhere": everywhere}
-        auditing.tell(desk.warehouse, "sign_out", "ok", actor=person.name, role=person.role, detail=told, now=now)
+        self.teller.tell(desk, "sign_out", "ok", actor=person.name, role=person.role, detail=told)
+
+    def _holder(self, secret: str, now: datetime) -> Person | None:
+        try:
+            found = self.sessions.find(secret, now)
+        except SessionsUnusable as error:
+            log.error("nobody is signed in: %s", error)
+            return None
+        if found is None or found.mode != self.auth.mode:
+            return None
+        role = self._role(found)
+        return Person(found.user, role, found.mode, found.began, found.id) if role else None
+
+    def _keys(self, name: str, address: str) -> tuple[str, str]:
+        """What a try counts against. Who signed in from there before is not kept waiting by guesses from elsewhere."""
+        own = throttle.of_address(address)
+        known = own in {throttle.of_address(one) for one in self.sessions.addresses(name)}
+        return throttle.of_name(name, address if known else ""), own
 
     def _role(self, found: SignIn) -> str | None:
         if found.mode == OIDC:
@@ -167,9 +202,7 @@ class Door:
         # A password typed into the wrong field must not be kept.
         known = name if name in self._accounts.all() else "unknown"
         detail = {"address": address, "throttled": begins}
-        auditing.tell(
-            desk.warehouse, "sign_in", "denied", actor=known, reason="name or password", detail=detail, now=now
-        )
+        self.teller.tell(desk, "sign_in", "denied", actor=known, reason="name or password", detail=detail)
 
 
 @lru_cache(maxsize=4)

@@ -1,19 +1,21 @@
 """Request -> refused, sent to sign in, or let through to Streamlit with headers that keep a browser strict."""
 
+import asyncio
 import logging
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from http.cookies import CookieError, SimpleCookie
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
 
-from dashboard import data
-from dashboard.signing import policy, words
+from dashboard import data, live
+from dashboard.signing import cookies, policy, preloading, routes, words
 from dashboard.signing.door import Door, Person, door
 
 log = logging.getLogger(__name__)
@@ -21,9 +23,13 @@ log = logging.getLogger(__name__)
 OPEN = ("/health", "/_stcore/health", "/favicon.png")
 OPEN_FOLDERS = ("/sign-in", "/sign-out", "/static/", "/app/static/")
 METRICS = "/_stcore/metrics"
+UPLOADS = "/_stcore/upload_file"
+# A way for programs to use pages, which nobody needs here.
+AGENTS = "/_stcore/agent"
 SAFE = ("GET", "HEAD", "OPTIONS")
 # How a websocket is refused before it is one: the server answers the handshake with 403.
 POLICY_VIOLATION = 1008
+HOST = re.compile(r"(?P<name>[\w.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -31,9 +37,11 @@ class Asked:
     """What a request says about itself."""
 
     kind: str
+    scheme: str
     method: str
     path: str
-    query: str
+    address: str
+    link: str
     headers: Headers
     cookies: dict[str, str]
 
@@ -46,7 +54,11 @@ class Asked:
 class Gate:
     """The outermost layer: hosts, origins, sessions and headers."""
 
+    stands: ClassVar[bool] = False
+    """Whether this process has one; under `streamlit run` it has not."""
+
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
+        Gate.stands = True
         self._app = app
         self._hosts = frozenset(hosts)
 
@@ -58,8 +70,12 @@ class Gate:
         asked = _asked(scope)
         own = _door()
         send = _strict(send, own, asked)
-        refusal = self._refusal(own, asked)
+        refusal = self._elsewhere(own, asked)
+        person = None if refusal else _person(own, asked)
+        refusal = refusal or _closed(own, asked, person)
         if refusal is None:
+            if person and asked.wants_page:
+                await _seen(own, asked)
             guarded = scope["type"] == "websocket" and own.auth.mode != "local"
             await self._app(scope, _checked(receive, own, asked) if guarded else receive, send)
         elif scope["type"] == "websocket":
@@ -68,27 +84,35 @@ class Gate:
         else:
             await refusal(scope, receive, send)
 
-    def _refusal(self, own: Door, asked: Asked) -> Response | None:
-        host = asked.headers.get("host", "")
+    def _elsewhere(self, own: Door, asked: Asked) -> Response | None:
+        told = asked.headers.getlist("host")
+        host = told[0] if len(told) == 1 else ""
         if _hostname(host) not in self._hosts:
             return PlainTextResponse("This name is not served here.", 400)
         if not _own_origin(own, asked, host):
-            log.warning("refused %s %s from the foreign origin %s", asked.method, asked.path, _origin(asked)[:100])
+            told_origin = _origin(asked)
+            log.warning("refused %s %.200r from the foreign origin %.100r", asked.method, asked.path, told_origin)
             return PlainTextResponse("Not from elsewhere.", 403)
-        person = _person(own, asked)
-        if asked.path.rstrip("/") == METRICS and (person is None or person.role != "admin"):
-            return PlainTextResponse("Needs the role admin.", 403)
-        if own.auth.mode == "local" or person or _open(asked.path):
-            if person and asked.wants_page:
-                own.seen(asked.cookies, data.desk().clock())
-            return None
-        return _to_sign_in(asked)
+        return None
+
+
+def _closed(own: Door, asked: Asked, person: Person | None) -> Response | None:
+    if asked.path.rstrip("/") == METRICS and (person is None or person.role != "admin"):
+        if person:
+            log.warning("refused %s %s: %s asked", person.role, person.name, METRICS)
+        return PlainTextResponse("Needs the role admin.", 403)
+    if UPLOADS in asked.path:
+        # No page takes files, and Streamlit would keep in memory whatever a session sends.
+        return PlainTextResponse("Nothing is uploaded here.", 403)
+    if AGENTS in asked.path:
+        return PlainTextResponse("Pages are for people here.", 403)
+    return None if own.auth.mode == "local" or person or _open(asked.path) else _to_sign_in(asked)
 
 
 def _to_sign_in(asked: Asked) -> Response:
     if not asked.wants_page:
         return PlainTextResponse("Sign in first.", 403)
-    path = asked.path + (f"?{asked.query}" if asked.query else "")
+    path = routes.local_path(asked.link)
     if asked.headers.get("sec-fetch-site") == "cross-site":
         # The browser keeps the cookie back when a link in a message leads here; asked from here it sends it.
         return HTMLResponse(words.again(path), headers={"Content-Security-Policy": words.POLICY})
@@ -99,17 +123,24 @@ def _checked(receive: Receive, own: Door, asked: Asked) -> Receive:
     """What the browser sends, each message looked at: without a session it may have nothing but a bare run of a page,
     which says so."""
 
+    name = ""
+
     async def received() -> Message:
+        nonlocal name
         while True:
             message = await receive()
             if message["type"] != "websocket.receive":
                 return message
             content = BackMsg.FromString(message.get("bytes") or b"")
-            if _person(own, asked) is not None:
-                # Fragments that refresh themselves are no sign that somebody sits there.
-                if content.HasField("rerun_script") and not content.rerun_script.is_auto_rerun:
-                    own.seen(asked.cookies, data.desk().clock())
+            by_hand = content.HasField("rerun_script") and not live.by_itself(content.rerun_script)
+            person = _person(own, asked)
+            if person is not None:
+                name = person.name
+                if by_hand:
+                    await _seen(own, asked)
                 return message
+            if by_hand and _triggers(content.rerun_script):
+                log.warning("refused what %s did at %r: the session has ended", name, asked.address)
             if content.HasField("rerun_script"):
                 content.rerun_script.ClearField("widget_states")
                 content.rerun_script.ClearField("fragment_id")
@@ -118,14 +149,27 @@ def _checked(receive: Receive, own: Door, asked: Asked) -> Receive:
     return received
 
 
+def _triggers(asked: ClientState) -> list[str]:
+    """What was clicked or told itself, by id; every other widget's value comes along with each run."""
+    return [one.id for one in asked.widget_states.widgets if "trigger" in (one.WhichOneof("value") or "")]
+
+
+async def _seen(own: Door, asked: Asked) -> None:
+    # In a thread, because it may have to wait for the file of sessions.
+    await asyncio.to_thread(own.seen, asked.cookies, data.desk().clock())
+
+
 def _strict(send: Send, own: Door, asked: Asked) -> Send:
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in policy.headers(https=own.https).items():
                 headers.setdefault(name, value)
-            if "text/html" in headers.get("content-type", "") or asked.path.startswith("/media"):
+            page = "text/html" in headers.get("content-type", "")
+            if page or asked.path.startswith("/media"):
                 headers["Cache-Control"] = "no-store"
+            if page and not _open(asked.path):
+                headers["Link"] = preloading.links()
         await send(message)
 
     return sent
@@ -133,33 +177,32 @@ def _strict(send: Send, own: Door, asked: Asked) -> Send:
 
 def _asked(scope: Scope) -> Asked:
     headers = Headers(scope=scope)
-    query = scope.get("query_string", b"").decode("latin-1")
-    return Asked(scope["type"], scope.get("method", "GET"), scope["path"], query, headers, _cookies(headers))
-
-
-def _cookies(headers: Headers) -> dict[str, str]:
-    jar: SimpleCookie = SimpleCookie()
-    for line in headers.getlist("cookie"):
-        try:
-            jar.load(line)
-        except CookieError:
-            continue
-    return {name: one.value for name, one in jar.items()}
+    query = scope.get("query_string", b"")
+    # As it was sent: decoded, a path of this server can turn into the address of another.
+    link = (scope.get("raw_path") or quote(scope["path"]).encode()) + (b"?" + query if query else b"")
+    return Asked(
+        kind=scope["type"],
+        scheme=scope.get("scheme", "http"),
+        method=scope.get("method", "GET"),
+        path=scope["path"],
+        address=(scope.get("client") or ("",))[0],
+        link=link.decode("latin-1"),
+        headers=headers,
+        cookies=cookies.jar(headers.getlist("cookie")),
+    )
 
 
 def _hostname(host: str) -> str:
-    try:
-        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
-    except ValueError:
-        return ""
+    found = HOST.fullmatch(host)
+    return found["name"].strip("[]").rstrip(".").lower() if found else ""
 
 
 def _origin(asked: Asked) -> str:
     """Where the page is from that asks; browsers tell it with every websocket and post."""
     told = asked.headers.get("origin")
     if told is None and asked.kind == "http":
-        parts = urlsplit(asked.headers.get("referer", ""))
-        return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+        found = re.match(r"\w+://[^/?#]+", asked.headers.get("referer", ""))
+        return found[0] if found else ""
     return told or ""
 
 
@@ -171,11 +214,11 @@ def _own_origin(own: Door, asked: Asked, host: str) -> bool:
         # Not a browser: it has no cookie that somebody else's page could ride on. A form always has an origin.
         return asked.kind == "websocket"
     public = own.public
-    return (
-        told.lower() == public
-        if public and urlsplit(public).netloc == host.lower()
-        else (urlsplit(told).netloc.lower() == host.lower())
-    )
+    if public and urlsplit(public).netloc == host.lower():
+        return told.lower() == public
+    # A proxy may have taken https off; nothing puts it on.
+    schemes = ("https",) if asked.scheme in ("https", "wss") else ("http", "https")
+    return told.lower() in {f"{one}://{host.lower()}" for one in schemes}
 
 
 def _open(path: str) -> bool:

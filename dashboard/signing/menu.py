@@ -5,9 +5,10 @@ import secrets
 
 import streamlit as st
 
-from dashboard import formats
+from dashboard import data, formats
 from dashboard.data import Desk
 from dashboard.identity import MAY, SignedOut, User, current_user, known
+from dashboard.signing.gate import Gate
 from pipeline.errors import SextantError
 
 log = logging.getLogger(__name__)
@@ -17,6 +18,7 @@ MODES = {
     "oidc": "Signed in with the organisation's account",
 }
 BEYOND = "This server listens beyond this machine and has no sign-in, so nobody may change anything."
+UNGUARDED = "SEXTANT_AUTH asks people to sign in, which only `python -m dashboard.server` can do. Start that instead."
 OUT = (
     '<a href="/sign-out" target="_self" style="display:inline-block;padding:.35rem .8rem;border-radius:8px;'
     'border:1px solid currentColor;color:inherit;text-decoration:none">Sign out …</a>'
@@ -32,10 +34,20 @@ def draw(desk: Desk, user: User) -> None:
         st.caption(MODES["local"] if user.role == "admin" else BEYOND)
     else:
         zone = next(iter(desk.markets.values())).zone
-        since = f"{formats.stamp(person.began, zone)} {formats.zone_name(person.began, zone)}"
+        since = formats.zoned(person.began, zone)
         st.caption(f"{MODES[person.mode]} since {since}.")
         st.html(OUT)
     st.caption(f"Warehouse {formats.plain(desk.settings.warehouse.name)}, markets {', '.join(desk.markets)}.")
+
+
+def guarded() -> bool:
+    """Whether the pages may be served as they are: where people sign in, only from behind the gate."""
+    try:
+        mode = data.desk().settings.auth.mode
+    except SextantError:
+        return True
+    # Without headers there is no browser: the script runs by itself, as in a test.
+    return mode == "local" or Gate.stands or not st.context.headers
 
 
 def admitted() -> bool:

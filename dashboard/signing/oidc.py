@@ -9,13 +9,17 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
+import re
 import secrets
+import time
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import requests
 from joserfc import jwt
@@ -26,40 +30,57 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from dashboard import data
-from dashboard.signing import routes, words
+from dashboard.signing import cookies, routes, words
 from dashboard.signing.door import OIDC, Refused
-from pipeline.errors import ConfigError
-from pipeline.settings import ROOT, Settings
+from pipeline.errors import ConfigError, SextantError
+from pipeline.redacting import redact
+from pipeline.settings import LOOPBACK, ROOT, Settings
+
+log = logging.getLogger(__name__)
 
 COOKIE = "sextant_flow"
 PATIENCE = timedelta(minutes=10)
 TIMEOUT_S = 10
+METADATA_S = 600
+EMAIL = re.compile(r"[A-Za-z0-9._%+'-]+@[A-Za-z0-9.-]+")
 SKEW_S = 60
+_known: dict[str, tuple[float, dict[str, Any]]] = {}
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
 NOT_SET = "SEXTANT_AUTH=oidc needs SEXTANT_OIDC_ISSUER, SEXTANT_OIDC_CLIENT_ID and SEXTANT_OIDC_CLIENT_SECRET."
 NOT_REACHED = "Your organisation's sign-in cannot be reached or does not answer as it should. Please try again."
+UNCONFIRMED = "Your organisation did not say under which confirmed e-mail address it knows you."
 UNFINISHED = "This sign-in was not finished in time or not by this browser. Please try again."
+
+
+class Unconfirmed(Refused):
+    """The provider does not vouch for an address of a form we keep."""
 
 
 @dataclass(frozen=True)
 class Provider:
-    """Who vouches for people, and how we show who we are."""
+    """Who vouches for people, and how we show who we are. `issuer` is what it has to call itself, if that is set."""
 
     metadata: str
     client_id: str
-    client_secret: str
+    client_secret: str = field(repr=False)
+    issuer: str | None = None
+    trust_email: bool = False
 
 
 def provider(settings: Settings, secrets_file: Path = ROOT / ".streamlit" / "secrets.toml") -> Provider:
     """The provider by environment, else by [auth] of the secrets file in Streamlit's words. Raises ConfigError."""
     auth = settings.auth
     if auth.issuer and auth.client_id and auth.client_secret:
-        return Provider(f"{auth.issuer}/.well-known/openid-configuration", auth.client_id, auth.client_secret)
+        metadata = f"{auth.issuer}/.well-known/openid-configuration"
+        return Provider(metadata, auth.client_id, auth.client_secret, auth.issuer, auth.trust_email)
     try:
         told = tomllib.loads(secrets_file.read_text(encoding="utf-8"))["auth"]
-        return Provider(told["server_metadata_url"], told["client_id"], told["client_secret"])
-    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        metadata, *mine = (str(told[one]) for one in ("server_metadata_url", "client_id", "client_secret"))
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise ConfigError(f"{NOT_SET} Or write [auth] in .streamlit/secrets.toml.") from error
+    if not metadata.startswith("https://") and urlsplit(metadata).hostname not in LOOPBACK:
+        raise ConfigError("server_metadata_url would be asked in the open; write an https:// address.")
+    return Provider(metadata, mine[0], mine[1], trust_email=auth.trust_email)
 
 
 async def go(request: Request) -> Response:
@@ -68,9 +89,10 @@ async def go(request: Request) -> Response:
         return RedirectResponse("/sign-in", 303)
     found = provider(data.desk().settings)
     try:
-        metadata = await asyncio.to_thread(_fetched, found.metadata)
+        metadata = await asyncio.to_thread(_metadata, found)
         target = metadata["authorization_endpoint"]
-    except (requests.RequestException, ValueError, KeyError):
+    except (requests.RequestException, ValueError, KeyError) as error:
+        log.warning("nobody can sign in: %r", _why(found, error))
         return _refused(NOT_REACHED)
     flow = {
         "state": secrets.token_urlsafe(24),
@@ -99,31 +121,46 @@ async def go(request: Request) -> Response:
 
 async def back(request: Request) -> Response:
     """The provider has sent the browser back: check its word and begin a session."""
-    flow = _unsealed(request.cookies.get(COOKIE, ""), data.desk().clock())
-    given = request.query_params
-    if flow is None or not hmac.compare_digest(given.get("state", "").encode(), flow["state"].encode()):
+    given, own = request.query_params, routes.the_door()
+    flow = _begun(request, given.get("state", ""))
+    if flow is None:
+        log.warning("refused %r: back from the provider without having gone there", routes.address(request))
         return _refused(UNFINISHED)
-    own = routes.the_door()
     who = {"address": routes.address(request), "agent": request.headers.get("user-agent", "")}
-    old = request.cookies.get(own.cookie, "")
+    old = routes.sent(request).get(own.cookie, "")
+    found = provider(data.desk().settings)
     try:
-        found = provider(data.desk().settings)
-        claims = await asyncio.to_thread(_claims, found, given.get("code", ""), flow, _back(request))
-        email, groups = _told(claims, own.groups_claim)
+        claims = await asyncio.to_thread(_claims, found, _code(given), flow, _back(request))
+        email, groups = _told(claims, own.groups_claim, trusted=found.trust_email)
         secret = await asyncio.to_thread(own.vouched, data.desk(), email, groups, old=old, **who)
-    except (requests.RequestException, JoseError, ValueError, KeyError):
+    except (requests.RequestException, JoseError, ValueError, KeyError) as error:
+        await asyncio.to_thread(own.unvouched, data.desk(), _why(found, error), address=who["address"])
         return _refused(NOT_REACHED)
+    except Unconfirmed as error:
+        await asyncio.to_thread(own.unvouched, data.desk(), "no confirmed address", address=who["address"])
+        return _refused(str(error))
     except Refused as error:
         return _refused(str(error))
+    except SextantError as error:
+        log.error("nobody can sign in: %s", error)
+        return _refused(routes.UNUSABLE)
+    finally:
+        await routes.written()
     # A page, not a redirect: at the end of a way that began elsewhere the browser would keep the new cookie back.
     answer = routes.begun(routes.page(words.again(flow["next"])), secret)
     answer.delete_cookie(COOKIE, path="/sign-in")
     return answer
 
 
+def _code(given: Mapping[str, str]) -> str:
+    if "error" in given:
+        raise ValueError(f"the provider says {given['error'][:100]!r}")
+    return given.get("code", "")
+
+
 def _claims(found: Provider, code: str, flow: dict[str, Any], redirect_uri: str) -> dict[str, Any]:
     """The claims of the ID token that the code is worth. Raises JoseError, ValueError, RequestException, KeyError."""
-    metadata = _fetched(found.metadata)
+    metadata = _metadata(found)
     answer = requests.post(
         metadata["token_endpoint"],
         data={
@@ -147,15 +184,44 @@ def _claims(found: Provider, code: str, flow: dict[str, Any], redirect_uri: str)
         iat={"essential": True},
         nonce={"essential": True, "value": flow["nonce"]},
     ).validate(token.claims)
-    return dict(token.claims)
+    claims = dict(token.claims)
+    _for_us_now(claims, found, flow)
+    return claims
 
 
-def _told(claims: dict[str, Any], groups_claim: str) -> tuple[str, tuple[str, ...]]:
-    email = claims.get("email")
-    if not isinstance(email, str) or "@" not in email or claims.get("email_verified") is False:
-        raise Refused("Your organisation did not say under which confirmed e-mail address it knows you.")
+def _for_us_now(claims: dict[str, Any], found: Provider, flow: dict[str, Any]) -> None:
+    """Raises ValueError for a token made for another party, or before this sign-in began."""
+    several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
+    if claims.get("azp", None if several else found.client_id) != found.client_id:
+        raise ValueError("the token was made for another party")
+    if claims["iat"] < flow["until"] - PATIENCE.total_seconds() - SKEW_S:
+        raise ValueError("the token is older than this sign-in")
+
+
+def _told(claims: dict[str, Any], groups_claim: str, *, trusted: bool) -> tuple[str, tuple[str, ...]]:
+    email, verified = claims.get("email"), claims.get("email_verified", trusted)
+    # Not `in (True, "true")`: 1 is equal to True.
+    confirmed = verified is True or verified == "true"
+    if not isinstance(email, str) or len(email) > 254 or not EMAIL.fullmatch(email) or not confirmed:
+        raise Unconfirmed(UNCONFIRMED)
     groups = claims.get(groups_claim, [])
     return email.lower(), tuple(str(one) for one in groups) if isinstance(groups, list) else ()
+
+
+def _metadata(found: Provider) -> dict[str, Any]:
+    """What the provider says about itself, remembered for a while. Raises as _fetched does."""
+    known = _known.get(found.metadata)
+    if known is not None and time.monotonic() < known[0]:
+        return known[1]
+    told = _fetched(found.metadata)
+    if found.issuer and str(told["issuer"]).rstrip("/") != found.issuer:
+        raise ValueError(f"the provider calls itself {str(told['issuer'])[:200]!r}, not {found.issuer!r}")
+    _known[found.metadata] = (time.monotonic() + METADATA_S, told)
+    return told
+
+
+def _why(found: Provider, error: Exception) -> str:
+    return redact(f"{type(error).__name__}: {error}", [found.client_secret])[:300]
 
 
 def _fetched(url: str) -> dict[str, Any]:
@@ -183,6 +249,12 @@ def _refused(sentence: str) -> Response:
 def _sealed(flow: dict[str, Any]) -> str:
     body = _plain64(json.dumps(flow).encode())
     return f"{body}.{_seal(body)}"
+
+
+def _begun(request: Request, state: str) -> dict[str, Any] | None:
+    """The flow that this browser began and that the provider answers."""
+    flows = (_unsealed(one, data.desk().clock()) for one in cookies.each(routes.sent(request), COOKIE))
+    return next((one for one in flows if one and hmac.compare_digest(state.encode(), one["state"].encode())), None)
 
 
 def _unsealed(text: str, now: datetime) -> dict[str, Any] | None:

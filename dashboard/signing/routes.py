@@ -9,12 +9,12 @@ import secrets
 from collections.abc import Callable
 from urllib.parse import parse_qs, quote
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from dashboard import data
-from dashboard.signing import words
+from dashboard.signing import cookies, words
 from dashboard.signing.door import OIDC, Door, Refused, door
 from pipeline import __version__
 from pipeline.errors import SextantError
@@ -43,7 +43,7 @@ async def health(_request: Request) -> Response:
 async def sign_in_form(request: Request) -> Response:
     """The page to sign in at; who is signed in already goes on."""
     following = local_path(request.query_params.get("next", "/"))
-    if the_door().auth.mode == "local" or the_door().person(request.cookies, data.desk().clock()):
+    if the_door().auth.mode == "local" or the_door().person(sent(request), data.desk().clock()):
         return RedirectResponse(following, 303)
     if the_door().auth.mode == OIDC:
         return page(words.sign_in_elsewhere(f"next={quote(following, safe='')}"))
@@ -59,7 +59,7 @@ async def sign_in(request: Request) -> Response:
     if not _genuine(request, form):
         return _form(request, following, name=form.get("name", ""), error=TOO_OLD, status=403)
     who = {"address": address(request), "agent": request.headers.get("user-agent", "")}
-    old = request.cookies.get(the_door().cookie, "")
+    old = sent(request).get(the_door().cookie, "")
     name, password = form.get("name", "").strip(), form.get("password", "")
     try:
         async with AT_ONCE:
@@ -69,15 +69,18 @@ async def sign_in(request: Request) -> Response:
         if error.wait:
             answer.headers["Retry-After"] = str(math.ceil(error.wait.total_seconds()))
         return answer
-    except SextantError:
-        log.exception("nobody can sign in")
+    except SextantError as error:
+        log.error("nobody can sign in: %s", error)
         return _form(request, following, name=name, error=UNUSABLE, status=503)
+    finally:
+        # Out of AT_ONCE: the warehouse may be busy for seconds, and the next one only wants a password checked.
+        await written()
     return begun(RedirectResponse(following, 303), secret)
 
 
 async def sign_out_form(request: Request) -> Response:
     """The question whether to sign out."""
-    person = the_door().person(request.cookies, data.desk().clock())
+    person = the_door().person(sent(request), data.desk().clock())
     if person is None:
         return RedirectResponse("/sign-in", 303)
     return _with_token(request, lambda token: words.sign_out(token, person.name))
@@ -89,10 +92,25 @@ async def sign_out(request: Request) -> Response:
     if not _genuine(request, form):
         return page(words.said("Still signed in", TOO_OLD, link=("/sign-out", "Sign out")), 403)
     everywhere = form.get("everywhere") == "yes"
-    await asyncio.to_thread(the_door().sign_out, data.desk(), request.cookies, everywhere=everywhere)
+    try:
+        await asyncio.to_thread(the_door().sign_out, data.desk(), sent(request), everywhere=everywhere)
+    except SextantError as error:
+        log.error("nobody can sign out: %s", error)
+        return page(words.said("Still signed in", "Signing out failed; the server's log says why."), 503)
+    await written()
     answer = page(words.said("Signed out", "See you soon.", link=("/sign-in", "Sign in")))
     answer.delete_cookie(the_door().cookie, path="/", secure=the_door().https, httponly=True, samesite="strict")
     return answer
+
+
+def sent(request: Request) -> dict[str, str]:
+    """The request's cookies."""
+    return cookies.jar(request.headers.getlist("cookie"))
+
+
+async def written() -> None:
+    """Have the audit written of what was just done."""
+    await asyncio.to_thread(the_door().teller.write, data.desk())
 
 
 def begun(answer: Response, secret: str) -> Response:
@@ -124,8 +142,8 @@ def _form(request: Request, following: str, *, name: str = "", error: str = "", 
 
 def _with_token(request: Request, text: Callable[[str], str], status: int = 200) -> Response:
     """A page with a form, its token bound to a cookie that only this browser has."""
-    kept = request.cookies.get(FORM_COOKIE, "")
-    seed = kept if len(kept) == 43 else secrets.token_urlsafe(32)
+    kept = cookies.each(sent(request), FORM_COOKIE)
+    seed = next((one for one in kept if len(one) == 43), secrets.token_urlsafe(32))
     answer = page(text(_token(seed)), status)
     answer.set_cookie(FORM_COOKIE, seed, path="/", secure=the_door().https, httponly=True, samesite="strict")
     return answer
@@ -136,19 +154,19 @@ def _token(seed: str) -> str:
 
 
 def _genuine(request: Request, form: dict[str, str]) -> bool:
-    seed = request.cookies.get(FORM_COOKIE, "")
-    return bool(seed) and hmac.compare_digest(form.get("token", "").encode(), _token(seed).encode())
+    token = form.get("token", "").encode("utf-8", "replace")
+    return any(hmac.compare_digest(token, _token(seed).encode()) for seed in cookies.each(sent(request), FORM_COOKIE))
 
 
 async def _posted(request: Request) -> dict[str, str]:
     body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > BODY_LIMIT:
-            return {}
     try:
+        async for part in request.stream():
+            body += part
+            if len(body) > BODY_LIMIT:
+                return {}
         fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20)
-    except ValueError:
+    except (ValueError, ClientDisconnect):
         return {}
     return {name: values[-1] for name, values in fields.items()}
 

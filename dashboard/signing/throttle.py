@@ -1,7 +1,6 @@
 """Failed sign-ins by name and by address -> how long the next try has to wait."""
 
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
@@ -21,10 +20,10 @@ class _Count:
 
 
 class Throttle:
-    """Counts of tries that failed or are not decided yet, the newest KEYS of them; thread-safe."""
+    """Counts of tries that failed or are not decided yet, KEYS of them at most; thread-safe."""
 
     def __init__(self) -> None:
-        self._counts: OrderedDict[str, _Count] = OrderedDict()
+        self._counts: dict[str, _Count] = {}
         self._mutex = threading.Lock()
 
     def begin(self, keys: tuple[str, ...], now: datetime) -> timedelta | None:
@@ -47,10 +46,18 @@ class Throttle:
         """The try went through: the name is clean again, and of the others only this one try is forgiven."""
         with self._mutex:
             self._counts.pop(name, None)
-            for key in others:
-                if one := self._counts.get(key):
-                    one.tries -= 1
-                    one.until = one.until if one.tries >= FREE else one.last
+            self._forgive(others)
+
+    def undecided(self, keys: tuple[str, ...]) -> None:
+        """Nothing could be checked: the try counts against nobody."""
+        with self._mutex:
+            self._forgive(keys)
+
+    def _forgive(self, keys: tuple[str, ...]) -> None:
+        for key in keys:
+            if one := self._counts.get(key):
+                one.tries -= 1
+                one.until = one.until if one.tries >= FREE else one.last
 
     def _known(self, key: str, now: datetime) -> _Count | None:
         found = self._counts.get(key)
@@ -64,9 +71,10 @@ class Throttle:
         one.tries, one.last = one.tries + 1, now
         if one.tries >= FREE:
             one.until = now + min(LONGEST, FIRST * 2 ** min(one.tries - FREE, 20))
-        self._counts.move_to_end(key)
-        while len(self._counts) > KEYS:
-            self._counts.popitem(last=False)
+        if len(self._counts) > KEYS:
+            # Not the oldest: a flood of names nobody has must not push out the one that is being guessed at.
+            others = (other for other in self._counts if other != key)
+            del self._counts[min(others, key=lambda other: (self._counts[other].tries, self._counts[other].last))]
 
 
 def of_address(address: str) -> str:
@@ -75,9 +83,10 @@ def of_address(address: str) -> str:
         found = ip_address(address)
     except ValueError:
         return f"address {address[:64]}"
+    found = getattr(found, "ipv4_mapped", None) or found
     return f"address {found if found.version == 4 else ip_network(f'{found}/64', strict=False)}"
 
 
-def of_name(name: str) -> str:
-    """The key of a user's name as typed."""
-    return f"name {name.strip().lower()[:64]}"
+def of_name(name: str, address: str = "") -> str:
+    """The key of a user's name as typed; of that name from one address only, where its user is known to come from."""
+    return f"name {name.strip().lower()[:64]}" + (f" from {of_address(address)}" if address else "")

@@ -47,7 +47,7 @@ def _head(chosen: Chosen) -> None:
     tiles = _ends(chosen, rows) if len(rows) > 1 else _one(chosen, rows.iloc[0])
     with st.grid(6, min_column_width=150):
         for label, value, more in tiles:
-            with st.container(border=True, gap="xsmall"):
+            with st.container(border=True, gap="xsmall", height="stretch"):
                 st.metric(label, value)
                 st.caption(more)
     _basis(chosen, rows)
@@ -99,8 +99,8 @@ def _basis(chosen: Chosen, rows: pd.DataFrame) -> None:
     fallbacks = int(measuring.of_horizon(common, chosen.horizon)["status"].eq("fallback").sum())
     least, most = formats.number(rows["n"].min()), formats.number(rows["n"].max())
     st.caption(
-        f"{compared} on common hours, {formats.stamp(common['valid_at'].min(), frame.zone)} to "
-        f"{formats.stamp(common['valid_at'].max(), frame.zone)} {frame.clock}, n = "
+        f"{compared} on common hours, "
+        f"{formats.between(common['valid_at'].min(), common['valid_at'].max(), frame.zone)}, n = "
         f"{least if least == most else f'{least} to {most}'} a horizon. "
         f"**{issues.replayed:,} of {formats.count(issues.n, 'issue')} "
         f"replayed**: computed afterwards with what was known then, not issued live. "
@@ -123,10 +123,10 @@ def _left_out(chosen: Chosen) -> None:
     for event in frame.target.events:
         n = int(hours.get(pd.Timestamp(event.first), 0))
         if n:
+            configured = " As configured now, whenever it was declared." if frame.looks_back else ""
             st.caption(
                 f":material/event_busy: **{formats.count(n, 'hour')} left out** of all figures of this page: "
-                f"{formats.plain(event.reason)} ({formats.stamp(event.first, frame.zone)} to "
-                f"{formats.stamp(event.last, frame.zone)} {frame.clock})."
+                f"{formats.plain(event.reason)} ({formats.between(event.first, event.last, frame.zone)}).{configured}"
             )
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import streamlit as st
 
-from dashboard import formats, ui
+from dashboard import formats, links, ui
 from dashboard.data import moment, this_hour
 from dashboard.formats import plain
 from dashboard.panels import alert_card, alert_history, confirming, maintenance
@@ -36,18 +36,14 @@ def _named(frame: Frame, alert_id: str) -> None:
     """The one alert that a message or a link leads to, open or over."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.header("This alert", anchor=False, width="content")
-        st.button("Show all", key="all_alerts", icon=":material/close:", type="tertiary", on_click=_forget)
+        st.button("Show all", key="all_alerts", icon=":material/close:", type="tertiary", on_click=links.forget,
+                  args=("alert",))  # fmt: skip
     rows = frame.ask("page_alert", alert_id=alert_id)
     if rows.empty:
         st.warning(f"No alert is called {plain(alert_id)} here.", icon=":material/search_off:")
         return
     with st.container(border=True, gap="xsmall"):
         alert_card.show(frame, next(rows.itertuples()), whole=True)
-
-
-def _forget() -> None:
-    st.query_params.pop("alert", None)
-    st.session_state.pop("history", None)
 
 
 def _open(frame: Frame, *, but: str | None) -> None:

@@ -11,6 +11,7 @@ from dashboard import exports, formats, ui
 from dashboard.data import this_hour
 from dashboard.formats import code, plain
 from dashboard.identity import NEEDS
+from dashboard.picking import Picked
 from dashboard.ui import Frame
 
 PAGE, EXPORTED = 50, 100_000
@@ -55,7 +56,7 @@ def _choice(frame: Frame, known: pd.DataFrame) -> Choice:
     labels = names(list(known["action"].unique()))
     people = {"": "Everybody"} | {name: name for name in sorted(known["actor"].unique())}
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        window = st.selectbox("Window", list(WINDOWS), index=3, key="window", bind="query-params", width=120)
+        window = st.selectbox("Window", list(WINDOWS), index=3, key="period", bind="query-params", width=120)
         action = _select("Action", labels, key="action", width=200)
         actor = _select("Who", people, key="who", width=180)
         outcome = _select("Outcome", OUTCOMES, key="outcome", width=150)
@@ -88,12 +89,10 @@ def _rows(frame: Frame, choice: Choice) -> None:
     if pages > 1:
         number = min(st.pagination(pages, key="page_number", bind="query-params"), pages)
     rows = frame.ask("page_audit_log", n=PAGE, skip=PAGE * (number - 1), **choice)
-    picked = ui.table(
-        shown(frame, rows), _columns(frame), colours=frame.palette, states=("outcome",), rows=18, key="entries",
-        alt="Audit log, newest first",
+    ui.table(
+        shown(frame, rows), _columns(frame), colours=frame.palette, states=("outcome",), rows=18,
+        alt="Audit log, newest first", picked=Picked("entries", "entry", rows["audit_id"]),
     )  # fmt: skip
-    if picked is not None:
-        st.query_params["entry"] = rows["audit_id"].iloc[picked]
     first = PAGE * (number - 1)
     st.caption(
         f"Rows {formats.number(first + 1)} to {formats.number(first + len(rows))} of {formats.number(n)}, newest "
@@ -172,8 +171,7 @@ def _entry(frame: Frame) -> None:
     with st.container(border=True, gap="small"):
         st.markdown(
             f"**{WORDS[row.outcome]}** · {plain(row.action.replace('_', ' '))} {code(row.subject)} · "
-            f"{plain(row.actor)}, {plain(row.role)} · {formats.local(row.acted_at, frame.zone):%a %d %b %Y %H:%M:%S} "
-            f"{frame.clock}"
+            f"{plain(row.actor)}, {plain(row.role)} · {formats.local(row.acted_at, frame.zone):%a %d %b %Y %H:%M:%S %Z}"
         )
         st.markdown(f"Why: {plain(row.reason) if row.reason else 'no reason was given'}")
         st.code(pretty(row.detail), language="json", wrap_lines=True)

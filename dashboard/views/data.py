@@ -75,10 +75,12 @@ def _tile(frame: Frame, series: Series, one: Freshness) -> None:
     st.badge(label, icon=icon, color=colour)  # type: ignore[arg-type]
     if one.newest is not None:
         verb = "Measured" if series.kind == "measured" else "Reaches"
-        st.caption(f"{verb} to {formats.stamp(one.newest + series.cadence, frame.zone)} {frame.clock}")
+        st.caption(f"{verb} to {formats.zoned(one.newest + series.cadence, frame.zone)}")
     if one.why:
-        since = f" Late since {formats.stamp(one.since, frame.zone)} {frame.clock}." if one.since else ""
+        since = f" Late since {formats.zoned(one.since, frame.zone)}." if one.since else ""
         st.caption(formats.plain(f"{one.why[:1].upper()}{one.why[1:]}") + since)
+    if one.state == "late":
+        gaps.catch_up(frame, series, one)
 
 
 def _sources(frame: Frame, market: Market) -> None:

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, exports, formats, ui
+from dashboard import data, exports, formats, links, looking_back, ui
 from dashboard.data import due_origin, this_hour
 from dashboard.figures import charts, fan
 from dashboard.formats import plain
-from dashboard.panels import callouts, cards, clipboard, comparing, hours, provenance, reasons
+from dashboard.panels import callouts, cards, clipboard, comparing, provenance, reasons
+from dashboard.picking import Picked
 from dashboard.ui import Frame
 
 NOT_YET = "The first issue appears after `python jobs.py all`, or within minutes of starting the scheduler."
@@ -77,7 +78,7 @@ def _banners(frame: Frame, issue: pd.DataFrame) -> None:
     first = issue.iloc[0]
     if frame.fresh.stale:
         st.warning(
-            f"No new issue since {formats.stamp(first.made_at, frame.zone)} {frame.clock}; "
+            f"No new issue since {formats.zoned(first.made_at, frame.zone)}; "
             f"{formats.count(frame.fresh.hours_late, 'issue')} missing. T+1 to T+6 count from that issue, so hours "
             "that have begun or passed are marked.",
             icon=":material/schedule:",
@@ -99,8 +100,8 @@ def _banners(frame: Frame, issue: pd.DataFrame) -> None:
 
     if first.issuer == "reissue":
         st.info(
-            f"Re-issued {formats.stamp(first.made_at, frame.zone)} {frame.clock} by {plain(first.version_id)} after a "
-            f"change of model; first issued {formats.stamp(first.first_made_at, frame.zone)} by "
+            f"Re-issued {formats.zoned(first.made_at, frame.zone)} by {plain(first.version_id)} after a "
+            f"change of model; first issued {formats.zoned(first.first_made_at, frame.zone)} by "
             f"{plain(first.first_version_id)}.",
             icon=":material/published_with_changes:",
         )
@@ -137,12 +138,19 @@ def _table(frame: Frame, issue: pd.DataFrame, scores: pd.DataFrame) -> None:
             "n": [own["n"].get(h) if len(own) else None for h in issue["horizon"]],
         }
     )
-    key = f"hours {issue['origin'].iloc[0]:%Y%m%dT%H}"
-    picked = ui.table(table, _columns(frame), colours=frame.palette, alt="Forecast of the next six hours", key=key)
-    if picked != st.session_state.get("hour_row"):
-        st.session_state["hour_row"] = picked
-        if picked is not None:
-            hours.choose(issue["valid_at"].iloc[picked])
+    ui.table(
+        table, _columns(frame), colours=frame.palette, alt="Forecast of the next six hours",
+        picked=Picked("six_hours", "hour", [looking_back.written(at) for at in issue["valid_at"]]),
+    )  # fmt: skip
+    _sources(frame)
+
+
+def _sources(frame: Frame) -> None:
+    """Where the figures of other columns come from."""
+    with st.container(horizontal=True, gap="medium"):
+        links.page("accuracy", "MAE and share in band", icon=":material/target:", window="30 days")
+        if frame.target.operator is not None:
+            links.page("data", "Operator's series", icon=":material/sensors:", series=frame.target.operator.id)
 
 
 def _columns(frame: Frame) -> dict[str, object]:
@@ -153,7 +161,7 @@ def _columns(frame: Frame) -> dict[str, object]:
 
     return {
         "horizon": st.column_config.TextColumn("Horizon", width=64, pinned=True),
-        "hour": st.column_config.TextColumn(f"Hour, {frame.clock}", width=82),
+        "hour": st.column_config.TextColumn("Hour", width=82, help=f"Its start, {frame.clock}"),
         "p50": quantity(f"P50, {frame.unit}", 74),
         "p10": quantity("P10", 62),
         "p90": quantity("P90", 62),
@@ -174,11 +182,10 @@ def _columns(frame: Frame) -> dict[str, object]:
 
 def _downloads(frame: Frame, issue: pd.DataFrame) -> None:
     name = f"{frame.target.id}-{issue['origin'].iloc[0]:%Y%m%dT%H%MZ}"
-    local = [formats.local(at, frame.target.zone).isoformat() for at in issue["valid_at"]]
-    rows = issue.assign(local_time=local, unit=frame.unit)[DOWNLOADED]
+    rows = frame.made("downloaded", lambda: _downloaded(frame, issue))
 
     with st.container(horizontal=True, gap="xsmall", width="content", vertical_alignment="center"):
-        clipboard.button(rows, key="copy", name="Copy the next six hours as a table")
+        clipboard.button(frame, rows, key="copy", name="Copy the next six hours as a table")
         st.download_button(
             "CSV", lambda: exports.csv(rows), f"{name}.csv", "text/csv",
             icon=":material/download:", type="tertiary", on_click="ignore",
@@ -187,6 +194,11 @@ def _downloads(frame: Frame, issue: pd.DataFrame) -> None:
             "Parquet", lambda: exports.parquet(rows), f"{name}.parquet", "application/vnd.apache.parquet",
             icon=":material/download:", type="tertiary", on_click="ignore",
         )  # fmt: skip
+
+
+def _downloaded(frame: Frame, issue: pd.DataFrame) -> pd.DataFrame:
+    local = [formats.local(at, frame.target.zone).isoformat() for at in issue["valid_at"]]
+    return issue.assign(local_time=local, unit=frame.unit)[DOWNLOADED]
 
 
 def _errors(frame: Frame, scores: pd.DataFrame) -> None:

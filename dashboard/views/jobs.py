@@ -6,7 +6,7 @@ from datetime import timedelta
 import pandas as pd
 import streamlit as st
 
-from dashboard import actions, data, formats, ui
+from dashboard import actions, data, formats, links, ui
 from dashboard.data import this_hour
 from dashboard.formats import code, plain
 from dashboard.panels import capacity, confirming, durations, going, run_history, success, timetable
@@ -92,8 +92,8 @@ def _tools(frame: Frame, run: pd.Series) -> None:
             key="close_run",
             icon=":material/close:",
             type="tertiary",
-            on_click=run_history.choose,
-            args=(None,),
+            on_click=links.forget,
+            args=("run",),
         )
 
 
@@ -116,12 +116,12 @@ def _again(frame: Frame, run: pd.Series) -> None:
 
 def _facts(frame: Frame, run: pd.Series, usual_s: float | None) -> str:
     ended, started = data.moment(run.ended_at), data.moment(run.started_at)
-    words = [f"Started {formats.stamp(started, frame.zone)}, ended {formats.stamp(ended, frame.zone)} {frame.clock}"]
+    words = [f"Started {formats.zoned(started, frame.zone)}, ended {formats.zoned(ended, frame.zone)}"]
     if started and ended:
         took = (ended - started).total_seconds()
         words.append(f"took {formats.span(took)}{going.against(took, usual_s).rstrip('.*').replace(' **', ', ')}")
     if data.moment(run.slot_at):
-        words.append(f"planned for {formats.stamp(run.slot_at, frame.zone)}")
+        words.append(f"planned for {formats.zoned(run.slot_at, frame.zone)}")
     if run.attempt > 1 or data.word(run.first_run_id):
         words.append(f"try {run.attempt:.0f} after run {run.first_run_id}")
     if data.word(run.failure):

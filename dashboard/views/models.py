@@ -5,7 +5,7 @@ from datetime import timedelta
 import pandas as pd
 import streamlit as st
 
-from dashboard import formats, ui
+from dashboard import data, formats, ui
 from dashboard.data import this_hour
 from dashboard.figures import charts
 from dashboard.formats import BAND
@@ -18,7 +18,8 @@ MONTH = timedelta(days=30)
 def page() -> None:
     """Champion, policy, approval, training, versions, lineage, errors, timeline, drift, families, decisions."""
     with ui.page("Models") as frame, ui.panel():
-        rows = frame.ask("page_versions", target=frame.target.id, since=this_hour(frame.now) - MONTH)
+        since = this_hour(frame.now) - MONTH
+        rows = frame.ask("page_versions", target=frame.target.id, since=since, **data.declared(frame.target))
         found = rows[rows["is_champion"].eq(True)]
         champion = None if found.empty else found.iloc[0]
         champion_id = None if champion is None else str(champion.version_id)
@@ -51,12 +52,13 @@ def _champion(frame: Frame, row: pd.Series | None) -> None:
             icon=":material/info:",
         )
         return
-    issues = "no scored issues yet" if pd.isna(row.live_n) else f"30 days, {formats.count(row.live_n, 'issue')}"
+    issues = "no scored issues yet" if pd.isna(row.live_n) else f"n = {formats.count(row.live_n, 'issue')} of 30 days"
+    held = versions.hold_out(row, frame.zone)
     tiles = [
         ("Champion", formats.short(row.version_id), row.family),
         ("Live MAE", _quantity(frame, row.live_mae), issues),
-        ("Backtest MAE", _quantity(frame, row.mae), "mean over T+1 to T+6"),
-        (f"In {BAND}", formats.percent(row.coverage), "in the backtest; 80 % is right"),
+        ("Backtest MAE", _quantity(frame, row.mae), f"mean over T+1 to T+6 · {held}"),
+        (f"In {BAND}", formats.percent(row.coverage), f"in the backtest; 80 % is right · {held}"),
         (
             "Trained to",
             f"{formats.local(row.trained_to, frame.zone):%d %b}",
@@ -65,9 +67,11 @@ def _champion(frame: Frame, row: pd.Series | None) -> None:
     ]
     with st.grid(5, min_column_width=150):
         for label, value, more in tiles:
-            with st.container(border=True, gap="xsmall"):
+            with st.container(border=True, gap="xsmall", height="stretch"):
                 st.metric(label, value)
                 st.caption(more)
+    if said := error_history.left_out(frame, frame.now - MONTH):
+        st.caption(f"Live MAE:{said}")
 
 
 def _quantity(frame: Frame, value: float) -> str:

@@ -9,7 +9,7 @@ import time
 
 from pipeline.commands.base import Command, Desk
 from pipeline.errors import ConfigError
-from pipeline.settings import LOOPBACK, ROOT, UNLOCKED
+from pipeline.settings import LOOPBACK, ROOT, locked
 from pipeline.signals import stop_flag
 from pipeline.supervising import Supervisor
 
@@ -21,9 +21,8 @@ POLL_S = 0.3
 
 def run(desk: Desk, options: argparse.Namespace) -> int:
     """Keep both alive until an interrupt, or until the scheduler cannot be. Raises ConfigError for a taken port."""
-    auth, address = desk.settings.auth, options.address
-    if auth.mode == "local" and address not in LOOPBACK:
-        raise ConfigError(UNLOCKED)
+    address = options.address
+    locked(desk.settings, address)
     _free(address, options.port)
     desk.open()
     told = stop_flag()

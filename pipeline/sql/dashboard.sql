@@ -69,12 +69,16 @@ FROM predictions WHERE target = $target AND issuer = 'sextant' AND origin >= $si
 
 -- name: page_versions
 -- Versions of a target, newest first; `mae` is the backtest's mean over the horizons, as the train job has it,
--- `live_mae` that of its own forecasts since $since, issued or in shadow.
-WITH scores AS (
-    SELECT run_id, family, avg(mae) AS mae, avg(coverage) AS coverage
+-- `live_mae` that of its own forecasts since $since, issued or in shadow, without hours of declared events, $firsts to
+-- $lasts. `hold_out_n` is the fewest forecasts of a horizon.
+WITH declared AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last),
+scores AS (
+    SELECT run_id, family, avg(mae) AS mae, avg(coverage) AS coverage, min(n) AS hold_out_n,
+           min(window_start) AS hold_out_from, max(window_end) AS hold_out_to
     FROM backtests WHERE target = $target AND kind = 'hold_out' AND slice = 'all' GROUP BY run_id, family),
 own AS (
-    SELECT version_id, origin, error, issuer = 'shadow' AS in_shadow FROM accuracy_latest
+    SELECT version_id, origin, error, issuer = 'shadow' AS in_shadow FROM accuracy_latest s
+    ANTI JOIN declared d ON s.valid_at + INTERVAL 1 HOUR > d.first AND s.valid_at < d.last
     WHERE target = $target AND origin >= $since AND issuer IN ('sextant', 'reissue', 'shadow')
       AND status IN ('ok', 'reduced')
     QUALIFY row_number() OVER (PARTITION BY version_id, origin, horizon ORDER BY issuer = 'shadow', issuer = 'reissue') = 1),
@@ -85,7 +89,7 @@ live AS (
 reigns AS (SELECT DISTINCT version_id FROM promotions WHERE target = $target AND outcome = 'promoted')
 SELECT v.version_id, v.version_id = c.version_id AS is_champion, g.version_id IS NOT NULL AS was_champion,
        v.family, v.created_at, v.trained_from, v.trained_to, v.n_rows, s.mae, s.coverage,
-       l.live_mae, l.live_n, l.shadow_n, r.retired_at, r.reason AS retired_why,
+       s.hold_out_n, s.hold_out_from, s.hold_out_to, l.live_mae, l.live_n, l.shadow_n, r.retired_at, r.reason AS retired_why,
        v.data_hash, v.code_commit, v.sha256
 FROM model_versions v
 LEFT JOIN scores s ON s.run_id = v.run_id AND s.family = v.family

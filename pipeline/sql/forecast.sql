@@ -79,4 +79,4 @@ GROUP BY GROUPING SETS ((horizon), ()) ORDER BY 1;
 SELECT origin, horizon, error, issuer FROM accuracy_latest
 WHERE target = $target AND version_id = $version_id AND issuer IN ('sextant', 'reissue', 'shadow')
   AND status IN ('ok', 'reduced') AND origin BETWEEN $first AND $last
-ORDER BY origin, horizon, issuer;
+ORDER BY origin, horizon, issuer = 'shadow', issuer = 'reissue';

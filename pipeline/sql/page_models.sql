@@ -56,9 +56,12 @@ SELECT version_id, date_trunc($step, timezone($zone, valid_at))::TIMESTAMP AS bu
 FROM kept GROUP BY ALL ORDER BY version_id, bucket;
 
 -- name: page_duels
--- Errors of versions and of the champion where both forecast the same hour at the same origin since $since.
-WITH own AS (
-    SELECT version_id, origin, horizon, error, issuer = 'shadow' AS in_shadow FROM accuracy_latest
+-- Errors of versions and of the champion where both forecast the same hour at the same origin since $since. Hours within
+-- declared events, $firsts to $lasts, are left out.
+WITH declared AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last),
+own AS (
+    SELECT version_id, origin, horizon, error, issuer = 'shadow' AS in_shadow FROM accuracy_latest s
+    ANTI JOIN declared d ON s.valid_at + INTERVAL 1 HOUR > d.first AND s.valid_at < d.last
     WHERE target = $target AND origin >= $since AND origin < $until AND issuer IN ('sextant', 'reissue', 'shadow')
       AND status IN ('ok', 'reduced') AND (version_id = $champion OR list_contains($versions, version_id))
     QUALIFY row_number() OVER (PARTITION BY version_id, origin, horizon ORDER BY issuer = 'shadow', issuer = 'reissue') = 1)
