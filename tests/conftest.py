@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
+from coverage import Coverage
 
 from pipeline.discovery import discover
 from pipeline.markets import Market, Target, load_markets
@@ -25,6 +26,24 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 11, 20, 10, 20, tzinfo=UTC)
 HISTORY_DAYS = 150
 REPLAY_DAYS = 8
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Slow tests are not traced, nor are the processes they start: it doubles their time and adds nothing.
+
+    What they run, quick tests run too.
+    """
+    tracer = Coverage.current() if item.get_closest_marker("slow") else None
+    if tracer is None:
+        return (yield)
+    kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("COVERAGE_")}
+    tracer.stop()
+    try:
+        return (yield)
+    finally:
+        os.environ.update(kept)
+        tracer.start()
 
 
 @dataclass

@@ -162,8 +162,8 @@ def test_a_waiting_candidate_is_promoted_with_a_preview_and_a_reason(
         dialog.get_by_role("button", name="Promote", exact=True).click()
         expect(dialog).to_be_hidden()
         expect(page.get_by_text("waits for approval")).to_have_count(0)
-        assert sideways(page) <= 0
         assert watched.problems == []
+        assert sideways(page) <= 0
     assert warehouse.ask("champion", target="demo.load")["version_id"].tolist() == ["demo.load-v4"]
     assert warehouse.ask("open_runs")[["job", "reason"]].values.tolist() == [["forecast", "better in shadow"]]
     assert set(warehouse.ask("page_audit", action="promote", n=5)["reason"]) == {"better in shadow"}

@@ -1,6 +1,7 @@
 """Each rule about jobs fires and clears when the facts change, once each way."""
 
-import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -196,14 +197,24 @@ def test_without_a_scheduler_that_is_said_instead(desk: Desk) -> None:
     assert bad(desk, "job_late") == {}
 
 
-def running(desk: Desk, job: str, usual_s: float) -> None:
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has only just begun, whatever the age of the one that tests."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
+def running(desk: Desk, job: str, usual_s: float, child: subprocess.Popen[bytes]) -> None:
     for n in range(5):
         ran(desk, job, "succeeded", ago=60 + n, took_s=usual_s)
-    ran(desk, job, "running", ago=0, pid=os.getpid(), born=processes.born())
+    ran(desk, job, "running", ago=0, pid=child.pid, born=processes.born(child.pid))
 
 
-def test_job_long_fires_and_clears_by_the_real_age_of_the_process(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    running(desk, "train", usual_s=0.01)
+def test_job_long_fires_and_clears_by_the_real_age_of_the_process(
+    desk: Desk, child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running(desk, "train", 0.01, child)
     monkeypatch.setattr(job_rules, "LEAST_S", 0.0)
     (flip,) = judged(desk, ["job_long"])
     assert "times its usual 0 s (median of 5 runs). Read its log on the Jobs page; cancel it there." in flip.message
@@ -211,8 +222,8 @@ def test_job_long_fires_and_clears_by_the_real_age_of_the_process(desk: Desk, mo
     assert words(judged(desk, ["job_long"])) == [("resolved", "train")]
 
 
-def test_a_run_over_its_deadline_is_long_and_a_dead_one_is_not(desk: Desk) -> None:
-    running(desk, "train", usual_s=1e6)
+def test_a_run_over_its_deadline_is_long_and_a_dead_one_is_not(desk: Desk, child: subprocess.Popen[bytes]) -> None:
+    running(desk, "train", 1e6, child)
     assert bad(desk, "job_long") == {}
     short = Operations(jobs={"train": JobPlan(deadline=timedelta(seconds=0.01))}, alerts={"job_long": Tuning()})
     (one,) = bad(desk, "job_long", operations=short).values()

@@ -19,6 +19,7 @@ from dashboard.looking_back import written
 from tests.conftest import NOW, Desk, ask, desk_in
 from tests.dashboards import opened, seated
 
+pytestmark = pytest.mark.slow
 HOURS, MOMENTS = 10, 50
 START = NOW - timedelta(hours=HOURS)
 FAMILIES = ["naive", "ridge"]
