@@ -128,6 +128,7 @@ def page(title: str, *, travels: bool = False) -> Iterator[Frame]:
     yield Frame(desk, target, fresh, user, now, zone, palette.of(st.context.theme.type))
     if desk.late():
         badges.badge("Warehouse busy · last known answers", icon=":material/hourglass_top:", color="orange")
+    _say_what_was_done()
     shortcuts.listen(desk)
     live.watch(desk)
 
@@ -174,9 +175,18 @@ def draw(figure: go.Figure, *, key: str, alt: str) -> None:
 
 
 def attempt(action: Callable[[], str]) -> str:
-    """Run an action of a callback, toast its sentence and return "", or return what went wrong."""
+    """Run an action of a callback, have the page say its sentence and return "", or return what went wrong.
+
+    Not said at once: what the callback of a dialog draws takes the dialog's place, and the browser may lose the page.
+    """
     try:
-        st.toast(formats.plain(action()), icon=":material/check_circle:", duration="long")
+        st.session_state.setdefault("done", []).append(action())
     except SextantError as error:
         return str(error)
     return ""
+
+
+def _say_what_was_done() -> None:
+    # At the end of a run: before the view it would stand where an open dialog is.
+    for sentence in st.session_state.pop("done", ()):
+        st.toast(formats.plain(sentence), icon=":material/check_circle:", duration="long")

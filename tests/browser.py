@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -111,6 +112,14 @@ class Watched:
         self.page.wait_for_url(re.compile(rf"^{re.escape(self.address)}/{path}(\?|$)"))
         self.settle()
         return self.page
+
+    def switch(self, theme: Any) -> None:
+        """Make the browser prefer 'light' or 'dark', and wait until the page has drawn its figures anew."""
+        if ground(self.page) != theme:
+            self.page.emulate_media(color_scheme=theme)
+            # The page looks twice, 300 ms apart, before it asks for another run.
+            self.page.wait_for_timeout(1000)
+            self.settle()
 
     def settle(self) -> None:
         """Wait until the running script is done."""

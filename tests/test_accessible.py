@@ -14,7 +14,8 @@ from tests.browser import PATHS, Watched
 from tests.served import WORD, sign_in
 from tests.states import Served
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("accessible")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+THEMES = ("light", "dark")
 SIZES = ({"width": 1440, "height": 900}, {"width": 390, "height": 844})
 # What is not ours to mend: rule -> part of the element it may be found in, and why.
 EXCEPTIONS: dict[str, tuple[str, str]] = {
@@ -31,17 +32,18 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield one
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_page_has_a_violation(theme: str, served: Served, visit: Callable[..., Watched]) -> None:
-    watched = visit(served.address, theme=theme)
+def test_no_page_has_a_violation(served: Served, visit: Callable[..., Watched]) -> None:
+    watched = visit(served.address)
     found = []
     for place, path in enumerate(PATHS):
         page = watched.go(path) if place else watched.open(path)
-        for size in SIZES:
-            page.set_viewport_size(size)
-            watched.settle()
-            found += [f"/{path} {size['width']} px: {one}" for one in violations(page)]
-        page.set_viewport_size(SIZES[0])
+        for theme in THEMES if place % 2 == 0 else THEMES[::-1]:
+            watched.switch(theme)
+            for size in SIZES:
+                page.set_viewport_size(size)
+                watched.settle()
+                found += [f"/{path} {theme} {size['width']} px: {one}" for one in violations(page)]
+            page.set_viewport_size(SIZES[0])
     assert not found, "\n".join(found)
 
 

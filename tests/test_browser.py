@@ -162,8 +162,11 @@ def test_a_waiting_candidate_is_promoted_with_a_preview_and_a_reason(
         dialog.get_by_role("button", name="Promote", exact=True).click()
         expect(dialog).to_be_hidden()
         expect(page.get_by_text("waits for approval")).to_have_count(0)
+        expect(page.get_by_test_id("stToast").filter(has_text="demo.load-v4 is the champion")).to_be_visible()
         assert watched.problems == []
         assert sideways(page) <= 0
+    # Streamlit's warning of what once blanked the page: a callback that draws over its own dialog.
+    assert "callback that displays" not in (tmp_path / "server.log").read_text(encoding="utf-8")
     assert warehouse.ask("champion", target="demo.load")["version_id"].tolist() == ["demo.load-v4"]
     assert warehouse.ask("open_runs")[["job", "reason"]].values.tolist() == [["forecast", "better in shadow"]]
     assert set(warehouse.ask("page_audit", action="promote", n=5)["reason"]) == {"better in shadow"}

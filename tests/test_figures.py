@@ -17,7 +17,7 @@ from tests.browser import Watched
 from tests.reading import COMPARED, Shown, figure, said, same
 from tests.recomputed import Tables, signed, whole
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("figures")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NOW = datetime(2026, 11, 20, 10, 20, tzinfo=UTC)
 ZONE = "Europe/Madrid"
 LEAST = 300

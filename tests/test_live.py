@@ -155,7 +155,6 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Page, str,
 
 
 @pytest.mark.browser
-@pytest.mark.xdist_group("browser")
 def test_a_hidden_tab_asks_nothing_and_is_current_as_soon_as_it_is_seen(shown: tuple[Page, str, Path]) -> None:
     page, address, folder = shown
     sent: list[bytes | str] = []
@@ -182,7 +181,6 @@ def test_a_hidden_tab_asks_nothing_and_is_current_as_soon_as_it_is_seen(shown: t
 
 
 @pytest.mark.browser
-@pytest.mark.xdist_group("browser")
 def test_a_run_is_followed_while_it_can_be_seen(shown: tuple[Page, str, Path]) -> None:
     page = shown[0].context.new_page()
     beats: list[str] = []
@@ -215,7 +213,6 @@ def test_a_run_is_followed_while_it_can_be_seen(shown: tuple[Page, str, Path]) -
 
 
 @pytest.mark.browser
-@pytest.mark.xdist_group("browser")
 def test_keys_work_outside_of_fields_only(shown: tuple[Page, str, Path]) -> None:
     _, address, _ = shown
     page = shown[0].context.new_page()

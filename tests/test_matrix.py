@@ -23,12 +23,7 @@ WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 LOG_SHOWN = 4000
 
 
-def each(names: tuple[str, ...]) -> list[object]:
-    """Parameters that two workers of a run share out among them."""
-    return [pytest.param(name, marks=pytest.mark.xdist_group(f"matrix-{name}")) for name in names]
-
-
-@pytest.fixture(params=each((*WHOLE, *PARTS)))
+@pytest.fixture(params=(*WHOLE, *PARTS))
 def state(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -47,9 +42,11 @@ def test_every_page_is_sound(state: str, served: Served, visit: Callable[..., Wa
             pass
         served.hold()
     found = []
-    for theme in THEMES if state in WHOLE else ("dark",):
-        watched = visit(served.address, theme=theme)
-        for path in tour(watched, paths):
+    watched = visit(served.address, theme=THEMES[0])
+    for place, path in enumerate(tour(watched, paths)):
+        # A page in the theme it was opened in, then in the other, in which the next one is opened.
+        for theme in THEMES if place % 2 == 0 else THEMES[::-1]:
+            watched.switch(theme)
             found += [f"{theme} /{path}: {flaw}" for flaw in flaws(watched, state, path, theme)]
     log = served.warehouse.with_name("server.log").read_text(encoding="utf-8")
     assert not found, "\n".join([*found, log[-LOG_SHOWN:]])
