@@ -30,6 +30,12 @@ def seated(path: Path, patch: pytest.MonkeyPatch, now: datetime = NOW, markets: 
         data.desk.cache_clear()
 
 
+def beat(desk: Desk) -> None:
+    """Write the row of a run again, as a heartbeat does."""
+    with desk.warehouse.write() as session:
+        session.upsert("job_runs", session.ask("run_by_id", run_id="train0000003"))
+
+
 def opened(view: str = "forecasts") -> AppTest:
     """The app after a run of one view."""
     app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=60).run()

@@ -14,7 +14,7 @@ from pipeline.errors import NoWarehouse
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 from tests import filler
-from tests.dashboards import NOW, seated
+from tests.dashboards import NOW, beat, seated
 
 WINDOW = {"since": NOW - timedelta(days=30), "until": NOW + timedelta(hours=1)}
 SCORED = WINDOW | {"firsts": (), "lasts": ()}
@@ -25,12 +25,6 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     filler.fill(tmp_path / "w.duckdb", NOW)
     with seated(tmp_path / "w.duckdb", monkeypatch) as made:
         yield made
-
-
-def beat(desk: Desk) -> None:
-    """Write the row of a run again, as a heartbeat does."""
-    with desk.warehouse.write() as session:
-        session.upsert("job_runs", session.ask("run_by_id", run_id="train0000003"))
 
 
 def test_an_answer_is_asked_once_until_a_table_it_is_about_changes(desk: Desk) -> None:

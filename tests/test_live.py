@@ -22,9 +22,7 @@ from pipeline.asof import Moment
 from pipeline.warehouse import Warehouse
 from tests import browser, filler
 from tests.browser import Watched, serving
-from tests.dashboards import NOW, opened, seated
-
-RUN = "train0000003"
+from tests.dashboards import NOW, beat, opened, seated
 
 
 @pytest.fixture
@@ -32,11 +30,6 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     filler.fill(tmp_path / "w.duckdb", NOW)
     with seated(tmp_path / "w.duckdb", monkeypatch) as made:
         yield made
-
-
-def beat(desk: Desk) -> None:
-    with desk.warehouse.write() as session:
-        session.upsert("job_runs", session.ask("run_by_id", run_id=RUN))
 
 
 @contextmanager

@@ -1,8 +1,6 @@
 """A server process and what asks it: plain HTTP with a jar of cookies, and Streamlit's websocket."""
 
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +15,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.browser import ROOT, environment, free_port
+from tests import browser
 
 PAGE = {"Accept": "text/html"}
 Widgets = dict[str, str | None]
@@ -25,28 +23,9 @@ Widgets = dict[str, str | None]
 
 @contextmanager
 def serving(warehouse: Path, log: Path, **more: str) -> Iterator[int]:
-    """The dashboard's own server over `warehouse`; gives its port. `more` are its settings."""
-    port = free_port()
-    command = [sys.executable, "-m", "dashboard.server", "--port", str(port)]
-    env = environment(warehouse, **more)
-    with log.open("w") as out, subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=out) as server:
-        try:
-            _wait(port, server, log)
-            yield port
-        finally:
-            server.terminate()
-            server.wait(15)
-
-
-def _wait(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            if Visitor(port).get("/health").status == 200:
-                return
-        except OSError:
-            time.sleep(0.2)
-    raise AssertionError(f"the server did not start: {log.read_text()}")
+    """The dashboard's server over `warehouse` as of `browser.serving`; gives its port."""
+    with browser.serving(warehouse, log, **more) as address:
+        yield int(address.rpartition(":")[2])
 
 
 @dataclass
