@@ -24,11 +24,12 @@ from benchmarks import results
 from benchmarks.datasets import Dataset, as_of, load
 from pipeline import comparing, features, guard
 from pipeline.comparing import Candidate
+from pipeline.configuring.markets import load_markets
 from pipeline.discovery import discover
 from pipeline.features import Actuals, Built
 from pipeline.guard import Verdict
 from pipeline.inputs import Facts
-from pipeline.markets import Policy, Target, load_markets
+from pipeline.markets import Policy, Target
 from pipeline.models.base import Batch, Family, Floats
 from pipeline.registry import Model
 from pipeline.settings import ROOT

@@ -20,9 +20,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from pipeline import backtest, training
+from pipeline.configuring.markets import load_markets
 from pipeline.discovery import discover
 from pipeline.doctor import examine
-from pipeline.markets import load_markets
 from pipeline.runner import Runner
 from pipeline.settings import ROOT, Settings
 from pipeline.warehouse import Warehouse

@@ -19,8 +19,8 @@ from typing import Any, Self
 import psutil
 
 from pipeline.clocks import simulated
+from pipeline.configuring.markets import load_markets
 from pipeline.discovery import discover
-from pipeline.markets import load_markets
 from pipeline.runner import Runner
 from pipeline.settings import ROOT, Settings
 from pipeline.warehouse import Warehouse

@@ -16,10 +16,11 @@ from pipeline import asof
 from pipeline import freshness as freshness_of
 from pipeline.asof import Moment
 from pipeline.clocks import clock_of, real
+from pipeline.configuring.markets import load_markets
 from pipeline.discovery import discover
 from pipeline.errors import Busy, Held
 from pipeline.generations import ANY, Stamp, Version
-from pipeline.markets import Market, Target, load_markets
+from pipeline.markets import Market, Target
 from pipeline.operations import Operations, load_operations
 from pipeline.runner import Job
 from pipeline.settings import Settings

@@ -31,6 +31,9 @@ def scores(
         "mase": float(metrics.mase(forecast, actual, scale=scale)),
         "pinball_loss": np.nan if band is None else _pinball_loss(band, actual),
         "coverage": np.nan if band is None else float(metrics.coverage(band["p10"], band["p90"], actual)),
+        "hit_rate": np.nan,
+        "tail_mae": np.nan,
+        "profit": np.nan,
     } | _against(forecast, actual, references)
 
 

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from coverage import Coverage
 
+from pipeline.configuring.markets import load_markets
 from pipeline.discovery import discover
-from pipeline.markets import Market, Target, load_markets
+from pipeline.markets import Market, Target
 from pipeline.runner import Job, Runner
 from pipeline.settings import ROOT, Settings
 from pipeline.warehouse import Warehouse

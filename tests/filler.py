@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline import features, registry
-from pipeline.markets import load_markets
+from pipeline.configuring.markets import load_markets
 from pipeline.runrows import new_run, run_frame
 from pipeline.settings import ROOT
 from pipeline.warehouse import Session, Warehouse

@@ -12,9 +12,9 @@ import pytest
 
 from pipeline import comparing, features
 from pipeline.comparing import Candidate
+from pipeline.configuring.markets import load_markets
 from pipeline.errors import NotEnoughData
 from pipeline.inputs import Facts
-from pipeline.markets import load_markets
 from pipeline.models import naive, ridge
 from pipeline.models.base import Batch, Family, Floats
 from pipeline.settings import ROOT

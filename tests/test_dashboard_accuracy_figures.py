@@ -10,7 +10,8 @@ from dashboard import calibrating, exports, measuring
 from dashboard.figures import accuracy as charts
 from dashboard.figures import bands, palette
 from dashboard.panels import heat_map
-from pipeline.markets import Target, load_markets
+from pipeline.configuring.markets import load_markets
+from pipeline.markets import Target
 from pipeline.settings import ROOT
 
 

@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import exports
 from dashboard.data import Desk
 from dashboard.views import audit
-from pipeline.markets import load_markets
+from pipeline.configuring.markets import load_markets
 from pipeline.operations import Retention
 from pipeline.settings import ROOT
 from pipeline.tidying import tidy

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.configuring.markets import load_markets
 from pipeline.errors import BadRequest
-from pipeline.markets import Series, load_markets
+from pipeline.markets import Series
 from pipeline.settings import ROOT, Settings
 from pipeline.sources import demo
 from pipeline.sources.base import Window

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from pipeline.configuring.markets import load_markets
 from pipeline.errors import AuthRefused, BadRequest, NotYetPublished, SchemaChanged, Throttled, Transient
-from pipeline.markets import Series, load_markets
+from pipeline.markets import Series
 from pipeline.settings import ROOT, Settings
 from pipeline.sources.base import Window
 from pipeline.sources.esios import SOURCE, parse

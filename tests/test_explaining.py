@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 
 from pipeline import explaining, features
+from pipeline.configuring.markets import load_markets
 from pipeline.counterfactual import Rows, Told
 from pipeline.discovery import discover
 from pipeline.errors import ModelError
 from pipeline.exogenous import Exogenous
 from pipeline.explaining import Side
 from pipeline.inputs import Facts
-from pipeline.markets import Target, load_markets
+from pipeline.markets import Target
 from pipeline.models import direct
 from pipeline.models.base import Batch, Floats, is_linear
 from pipeline.registry import Model

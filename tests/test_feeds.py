@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline import feeds
+from pipeline.configuring.markets import load_markets
 from pipeline.errors import FeedRefused
-from pipeline.markets import Target, load_markets
+from pipeline.markets import Target
 from pipeline.settings import ROOT
 from tests.hourly import history
 

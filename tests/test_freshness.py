@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from pipeline.configuring.markets import load_markets
 from pipeline.freshness import Freshness, due_slot, look
-from pipeline.markets import load_markets
 from pipeline.settings import ROOT
 from tests.conftest import Desk, desk_in
 from tests.servers import faults

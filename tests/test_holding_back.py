@@ -36,7 +36,7 @@ def provider(full: Desk, monkeypatch: pytest.MonkeyPatch) -> Provider:
     from pipeline.sources.demo import SOURCE
 
     one = Provider(SOURCE)
-    monkeypatch.setattr(ingest, "choose_source", lambda _context, _market: one)
+    monkeypatch.setattr(ingest, "choose_sources", lambda _context, market: [(one, market.series)])
     return one
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from pipeline import comparing, features, importance, training
+from pipeline.configuring.markets import load_markets
 from pipeline.errors import ModelError
 from pipeline.exogenous import Exogenous
-from pipeline.markets import load_markets
 from pipeline.models.base import Batch, Floats
 from pipeline.settings import ROOT
 from tests.conftest import Desk, ask

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
+from pipeline.configuring.markets import load_markets
 from pipeline.errors import ConfigError
 from pipeline.jobs import ingest
-from pipeline.markets import load_markets
 from pipeline.settings import ROOT, Settings
 from tests.conftest import HISTORY_DAYS, NOW, Desk, ask, desk_in
 
@@ -57,7 +57,7 @@ def test_a_hole_the_provider_keeps_is_asked_for_three_times_and_then_left(desk: 
             f"AND valid_at < TIMESTAMPTZ '{end}'"
         )
         session._cursor.execute("DELETE FROM fetches")
-    source = ingest.choose_source
+    choose = ingest.choose_sources
     asked = []
 
     class Holed:
@@ -69,7 +69,9 @@ def test_a_hole_the_provider_keeps_is_asked_for_three_times_and_then_left(desk: 
             points = self._inner.fetch(series, window, now=now, settings=settings)
             return points[(points.valid_at < start) | (points.valid_at >= end)]
 
-    monkeypatch.setattr(ingest, "choose_source", lambda context, market: Holed(source(context, market)))
+    monkeypatch.setattr(
+        ingest, "choose_sources", lambda context, market: [(Holed(one), mine) for one, mine in choose(context, market)]
+    )
     for _ in range(5):
         desk.done("ingest")
     assert sum(window.start == start for window in asked) == 3
@@ -128,7 +130,7 @@ def test_spain_without_a_token_uses_the_public_source_and_with_one_the_better_on
         folder.mkdir()
         desk = desk_in(folder, SEXTANT_MARKETS="es", **env)
         context = Context(desk.settings, desk.markets, desk.warehouse, desk.now, "r")
-        assert ingest.choose_source(context, desk.markets["es"]).name == name
+        assert [source.name for source, _ in ingest.choose_sources(context, desk.markets["es"])] == [name]
         assert "secret" not in repr(desk.settings)
 
 

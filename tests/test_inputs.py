@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from pipeline import features, inputs
+from pipeline.configuring.markets import load_markets
 from pipeline.features import Built
-from pipeline.markets import Target, load_markets
+from pipeline.markets import Target
 from tests.conftest import Desk, ask
 
 INPUTS = ["load_forecast", "temperature_forecast", "price", "temperature"]

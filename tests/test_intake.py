@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.configuring.markets import load_markets
 from pipeline.intake import sift
-from pipeline.markets import Series, load_markets
+from pipeline.markets import Series
 from pipeline.planning import cut, merged, windows_of
 from pipeline.settings import ROOT
 from pipeline.sources.base import Window

@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 
 from pipeline import features, issuing, registry
+from pipeline.configuring.markets import load_markets
 from pipeline.discovery import discover
 from pipeline.exogenous import Exogenous
 from pipeline.features import Built
 from pipeline.intervals import LEVELS
-from pipeline.markets import Target, load_markets
+from pipeline.markets import Target
 from pipeline.models.base import Batch, Floats
 from pipeline.recall import Recent, recall
 from pipeline.registry import Model

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.configuring.markets import load_markets
 from pipeline.errors import ConfigError
-from pipeline.markets import Market, Policy, Target, load_markets
+from pipeline.markets import Market, Policy, Target
 from pipeline.settings import ROOT
 
 TARGET = '[market.demo.target.load]\ntitle = "Demand"\noperator = "load_forecast"\n'

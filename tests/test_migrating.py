@@ -45,7 +45,7 @@ def test_the_first_command_backs_up_and_migrates(older: Desk) -> None:
     done = doctor(older)
     assert done.returncode == 0, done.stdout + done.stderr
     (path,) = backups.kept(older.settings.backups)
-    assert f"backed up before migration 2 -> 4: {path}" in done.stdout
+    assert f"backed up before migration 2 -> 5: {path}" in done.stdout
     assert (older.rows("raw"), older.rows("job_runs")) == (1000, 1)
     assert ask(older, "SELECT attempt FROM job_runs").attempt.tolist() == [1]
     manifest = backups.verify(path)
@@ -60,7 +60,7 @@ def test_a_backup_of_an_older_release_is_migrated_as_it_is_restored(older: Desk)
     doctor(older)
     (path,) = backups.kept(older.settings.backups)
     done = restore(path, older.settings, force=True, now=older.now, actor="test")
-    assert done.migrated == ["operations", "explained"]
+    assert done.migrated == ["operations", "explained", "spreads"]
     assert older.rows("raw") == 1000
     assert not [one for one in examine(older.warehouse, older.settings.models, jobs=[]) if one.flaw]
 

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from pipeline import quality
+from pipeline.configuring.markets import load_markets
 from pipeline.jobs import ingest
 from pipeline.jobs import quality as job
-from pipeline.markets import load_markets
 from tests.conftest import NOW, Desk, ask
 
 Edit = Callable[[pd.DataFrame], pd.DataFrame]
@@ -19,7 +19,7 @@ Edit = Callable[[pd.DataFrame], pd.DataFrame]
 @pytest.fixture
 def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[[Edit], None]:
     """Let every answer of the demo source for demo.load pass through `edit`."""
-    choose = ingest.choose_source
+    choose = ingest.choose_sources
 
     class Spoiled:
         together = False
@@ -32,7 +32,11 @@ def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[[Edit], None]:
             return self._edit(points) if series[0].id == "demo.load" else points
 
     def spoiled(edit: Edit) -> None:
-        monkeypatch.setattr(ingest, "choose_source", lambda context, market: Spoiled(choose(context, market), edit))
+        monkeypatch.setattr(
+            ingest,
+            "choose_sources",
+            lambda context, market: [(Spoiled(one, edit), mine) for one, mine in choose(context, market)],
+        )
 
     return spoiled
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
+from pipeline.configuring.markets import load_markets
 from pipeline.errors import AuthRefused, BadRequest, NotYetPublished, SchemaChanged, Transient
-from pipeline.markets import load_markets
 from pipeline.settings import ROOT, Settings
 from pipeline.sources.base import Window
 from pipeline.sources.redata import SOURCE, wall_clock

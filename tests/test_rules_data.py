@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pipeline import judging
-from pipeline.markets import load_markets
+from pipeline.configuring.markets import load_markets
 from pipeline.operations import Operations
 from pipeline.rules import data
 from pipeline.rules.base import Bad, Rule, View

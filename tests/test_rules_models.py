@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.markets import Event, load_markets
+from pipeline.configuring.markets import load_markets
+from pipeline.markets import Event
 from pipeline.operations import Tuning
 from pipeline.rules.models import margin_points
 from tests.alarms import bad, judged, script, tuned, utc, words

@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from pipeline.configuring.markets import load_markets
 from pipeline.discovery import discover
 from pipeline.errors import NotYetPublished
-from pipeline.markets import Market, Series, load_markets
+from pipeline.markets import Market, Series
 from pipeline.settings import ROOT, Settings
 from pipeline.sources.base import POINT_COLUMNS, Window
 from tests.servers.grid import GridServer

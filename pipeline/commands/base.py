@@ -12,9 +12,10 @@ from tqdm import tqdm
 
 from pipeline import backups
 from pipeline.clocks import clock_of
+from pipeline.configuring.markets import load_markets
 from pipeline.discovery import discover, find
 from pipeline.errors import DiskFull, UnknownJob
-from pipeline.markets import Market, load_markets
+from pipeline.markets import Market
 from pipeline.operations import JobPlan, Operations, load_operations
 from pipeline.plans import Plan, plan_of
 from pipeline.queries import Migration

@@ -48,17 +48,18 @@ def run(context: Context) -> Outcome:
     stored, errors, holds = Stored(), [], []
     for market in _concerned(context):
         try:
-            source = choose_source(context, market)
+            chosen = choose_sources(context, market)
         except SourceError as error:
             errors.append(error)
             continue
-        hold = _held(context, market, source)
-        if hold is not None:
-            holds.append(hold)
-            continue
-        for rows, failed in _market(context, market, source):
-            stored += rows
-            errors += [failed] if failed else []
+        for source, series in chosen:
+            hold = _held(context, source)
+            if hold is not None:
+                holds.append(hold)
+                continue
+            for rows, failed in _asked(context, market, source, series):
+                stored += rows
+                errors += [failed] if failed else []
     note = f"{stored.written:,} new values of {stored.read:,} read"
     gravest = worst([*(failure_of(error) for error in errors), *(hold.failure for hold in holds)])
     failures = (*map(str, errors), *(hold.words for hold in holds))
@@ -76,8 +77,8 @@ def _concerned(context: Context) -> list[Market]:
     return found
 
 
-def _held(context: Context, market: Market, source: Source) -> _Hold | None:
-    """Why the source of `market` is not to be asked now, if so."""
+def _held(context: Context, source: Source) -> _Hold | None:
+    """Why the source is not to be asked now, if so."""
     rows = context.warehouse.ask("held_back", source=source.name, now=context.moment(), run_id=context.run_id)
     if rows.empty:
         return None
@@ -86,8 +87,10 @@ def _held(context: Context, market: Market, source: Source) -> _Hold | None:
     return _Hold(f"{row.message} It is not asked again until {row.again_at:%d %b %H:%M}Z.", failure)
 
 
-def _market(context: Context, market: Market, source: Source) -> Iterator[tuple[Stored, SourceError | None]]:
-    steps, silent = _plan(context, market, source), 0
+def _asked(
+    context: Context, market: Market, source: Source, series: tuple[Series, ...]
+) -> Iterator[tuple[Stored, SourceError | None]]:
+    steps, silent = _plan(context, market, source, series), 0
     for window, series in context.progress(steps, f"ingest {market.id} from {source.name}", len(steps)):
         try:
             yield _step(context, source, series, window), None
@@ -99,29 +102,46 @@ def _market(context: Context, market: Market, source: Source) -> Iterator[tuple[
                 return
 
 
-def choose_source(context: Context, market: Market) -> Source:
-    """The first of the market's sources that is ready. Raises SourceError with all reasons when none is."""
-    reasons = []
+def choose_sources(context: Context, market: Market) -> list[tuple[Source, tuple[Series, ...]]]:
+    """The market's sources, best first, each with the series it is to be asked for.
+
+    A series is asked of the first source that has a key for it and is ready; one that has none is left out. Raises
+    SourceError with all reasons when no series has one.
+    """
+    ready, reasons = _ready(context, market)
+    left, chosen = list(market.series), []
+    for source in ready:
+        mine = tuple(one for one in left if source.name in one.keys)
+        left = [one for one in left if one not in mine]
+        chosen += [(source, mine)] if mine else []
+    if not chosen:
+        raise SourceError(f"market {market.id} has no usable source: {' '.join(reasons)}")
+    return chosen
+
+
+def _ready(context: Context, market: Market) -> tuple[list[Source], list[str]]:
+    """(The sources that are ready, why the others are not)."""
+    ready, reasons = [], []
     for name in market.sources:
         source: Source | None = find("pipeline.sources", name, "SOURCE")
         if source is None:
             raise ConfigError(f"market {market.id} names the source {name!r}, which there is not; mend sextant.toml.")
         reason = source.ready(context.settings)
-        if reason is None:
-            return source
-        reasons.append(reason)
-    raise SourceError(f"market {market.id} has no usable source: {' '.join(reasons)}")
+        ready += [source] if reason is None else []
+        reasons += [reason] if reason is not None else []
+    return ready, reasons
 
 
-def _plan(context: Context, market: Market, source: Source) -> list[tuple[Window, tuple[Series, ...]]]:
+def _plan(
+    context: Context, market: Market, source: Source, series: tuple[Series, ...]
+) -> list[tuple[Window, tuple[Series, ...]]]:
     """Windows to ask, oldest first, each with the series to ask for."""
     only = context.args.get("series")
-    asked = [one for one in market.series if source.name in one.keys and only in (None, one.id)]
-    wanted = {series: _wanted(context, market, series) for series in asked}
+    wanted = {one: _wanted(context, market, one) for one in series if only in (None, one.id)}
     if source.together:
         union = merged([window for windows in wanted.values() for window in windows])
         return [(window, tuple(wanted)) for window in cut(union, source.max_window)]
-    return [(window, (series,)) for series, windows in wanted.items() for window in cut(windows, source.max_window)]
+    return [(window, (one,)) for one, windows in wanted.items() for window in cut(windows, source.max_window)]
 
 
 def _wanted(context: Context, market: Market, series: Series) -> list[Window]:

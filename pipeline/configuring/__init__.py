@@ -1,0 +1,1 @@
+"""sextant.toml -> checked configuration."""
