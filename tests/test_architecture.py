@@ -20,6 +20,7 @@ HOMES = {
     "duckdb": ("pipeline/attaching.py", "pipeline/session.py", "pipeline/warehouse.py", "tests/", "benchmarks/"),
     "requests": (
         "pipeline/sources/http.py",
+        "pipeline/sources/questions.py",
         "pipeline/sources/answers.py",
         "pipeline/channels/",
         "dashboard/signing/oidc.py",
