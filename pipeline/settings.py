@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pipeline import __version__
 from pipeline.errors import ConfigError
+from pipeline.providers import Providers
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -82,14 +83,12 @@ class Settings:
     http_timeout_s: float
     http_tries: int
     cores: int
-    esios_url: str
-    redata_url: str
     user_agent: str
     backups: Path
     auth: Auth
+    providers: Providers
     clock: Path | None = None
     metrics: Path | None = None
-    esios_api_key: str | None = field(default=None, repr=False)
     log_format: str = "text"
     migration_backup: bool = True
     channels: Channels = Channels()
@@ -100,7 +99,7 @@ class Settings:
         told = self.channels
         urls = [told.webhook_url, told.teams_url, told.slack_url, told.heartbeat_url]
         parts = [part for url in urls if url for part in (url, url.split(urlsplit(url).netloc, 1)[1])]
-        values = [self.esios_api_key, told.webhook_secret, told.mail.password, self.auth.client_secret]
+        values = [*self.providers.secrets, told.webhook_secret, told.mail.password, self.auth.client_secret]
         return tuple(
             sorted({v for v in values if v} | {p for p in parts if len(p) >= SHORTEST_SECRET}, key=len, reverse=True)
         )
@@ -122,14 +121,12 @@ class Settings:
             http_timeout_s=_number(env, "SEXTANT_HTTP_TIMEOUT_S", 30.0),
             http_tries=int(_number(env, "SEXTANT_HTTP_TRIES", 4)),
             cores=max(1, int(_number(env, "SEXTANT_CORES", os.cpu_count() or 1))),
-            esios_url=env.get("SEXTANT_ESIOS_URL", "https://api.esios.ree.es").rstrip("/"),
-            redata_url=env.get("SEXTANT_REDATA_URL", "https://apidatos.ree.es").rstrip("/"),
             user_agent=f"sextant/{__version__}",
             backups=Path(env.get("SEXTANT_BACKUPS") or warehouse.parent / "backups").resolve(),
             auth=_auth(env, warehouse.parent),
+            providers=Providers.load(env),
             clock=_path(env, "SEXTANT_CLOCK"),
             metrics=_path(env, "SEXTANT_METRICS_FILE"),
-            esios_api_key=env.get("ESIOS_API_KEY") or None,
             log_format=_word(env, "SEXTANT_LOG_FORMAT", LOG_FORMATS),
             migration_backup=_word(env, "SEXTANT_MIGRATION_BACKUP", ("yes", "no")) == "yes",
             channels=_channels(env),

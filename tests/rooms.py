@@ -24,7 +24,8 @@ ROOMS: dict[str, set[str]] = {
     "pipeline.locks": {"errors"},
     "pipeline.redacting": set(),
     "pipeline.logs": {"redacting"},
-    "pipeline.settings": {"errors"},
+    "pipeline.providers": set(),
+    "pipeline.settings": {"errors", "providers"},
     "pipeline.contracts": {"errors"},
     "pipeline.markets": set(),
     "pipeline.configuring.": {

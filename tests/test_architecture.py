@@ -142,9 +142,13 @@ def test_the_readme_names_every_plug_in(package: str, constant: str) -> None:
 
 def test_the_readme_names_every_setting_and_page() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    settings = set(
-        re.findall(r'"((?:SEXTANT|ESIOS)_\w+)"', (ROOT / "pipeline/settings.py").read_text(encoding="utf-8"))
-    )
+    settings = {
+        name
+        for file in ("settings.py", "providers.py")
+        for name in re.findall(
+            r'"((?:SEXTANT|ESIOS|ERCOT|OPEN_METEO|SQL)_\w+)"', (ROOT / "pipeline" / file).read_text(encoding="utf-8")
+        )
+    }
     pages = {path.stem.replace("_", " ").capitalize() for path in (ROOT / "dashboard/views").glob("[a-z]*.py")}
     assert not [name for name in settings if f"`{name}`" not in readme]
     assert not [page for page in pages if page not in readme]

@@ -206,7 +206,7 @@ def test_without_room_a_backup_is_refused_with_what_it_needs(desk: Desk, monkeyp
 
 def test_nothing_secret_is_in_a_backup(full: Desk) -> None:
     secret = "tok-5e1f-very-secret"
-    full.settings = replace(full.settings, esios_api_key=secret)
+    full.settings = replace(full.settings, providers=replace(full.settings.providers, esios_api_key=secret))
     path = made(full).path
     with zipfile.ZipFile(path) as archive:
         assert not [name for name in archive.namelist() if secret.encode() in archive.read(name)]

@@ -154,7 +154,8 @@ def test_secrets_get_into_neither_log_nor_error(desk: Desk) -> None:
         context.say("asked with hunter2-hunter2")
         raise ValueError("hunter2-hunter2 was refused")
 
-    runner = replace(desk.runner(), settings=replace(desk.settings, esios_api_key="hunter2-hunter2"))
+    told = replace(desk.settings, providers=replace(desk.settings.providers, esios_api_key="hunter2-hunter2"))
+    runner = replace(desk.runner(), settings=told)
     row = runner.run(job(work), by="test")
     assert "ValueError" in row["log"]
     assert "hunter2" not in str(row_of(desk, row["run_id"]))

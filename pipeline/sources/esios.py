@@ -39,7 +39,7 @@ class Esios:
 
     def ready(self, settings: Settings) -> str | None:
         """See Source.ready."""
-        token = settings.esios_api_key
+        token = settings.providers.esios_api_key
         if not token:
             return f"esios needs a token: {TOKEN_REMEDY}."
         if not (token.isascii() and token.isprintable() and token == token.strip()):
@@ -64,12 +64,16 @@ def _fetch_one(series: Series, window: Window, now: datetime, settings: Settings
     end = pd.Timestamp(window.end).ceil(series.cadence) - pd.Timedelta(seconds=1)
     geo = SPAIN if indicator in PRICE_INDICATORS else PENINSULA
     found = client_for(settings).get(
-        f"{settings.esios_url}/indicators/{indicator}",
+        f"{settings.providers.esios_url}/indicators/{indicator}",
         source=Esios.name,
         series=series.id,
         parse=partial(parse, series=series, indicator=indicator, geo=geo),
         params={"start_date": start.isoformat(), "end_date": end.isoformat(), "geo_ids[]": str(geo), "locale": "es"},
-        headers={"Accept": ACCEPT, "Content-Type": "application/json", "x-api-key": settings.esios_api_key or ""},
+        headers={
+            "Accept": ACCEPT,
+            "Content-Type": "application/json",
+            "x-api-key": settings.providers.esios_api_key or "",
+        },
         secrets=SECRETS,
         auth_remedy=TOKEN_REMEDY,
     )

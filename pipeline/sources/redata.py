@@ -48,7 +48,7 @@ class Redata:
         names = ", ".join(one.id for one in series)
         try:
             found = client_for(settings).get(
-                settings.redata_url + PATH,
+                settings.providers.redata_url + PATH,
                 source=self.name,
                 series=names,
                 parse=partial(parse, wanted=wanted),
