@@ -200,6 +200,7 @@ def test_a_retrain_ends_in_a_new_version_on_the_page(
         watched = visit(address)
         page = watched.open("models")
         page.get_by_role("button", name="Retrain", exact=True).click()
+        page.get_by_role("dialog").get_by_text("Quick: refit").click()
         page.get_by_role("dialog").get_by_label("Reason").fill("end to end")
         page.get_by_role("dialog").get_by_role("button", name="Retrain", exact=True).click()
         expect(page.get_by_text(re.compile(r"Training run \w+ is (queued|running)")).first).to_be_visible()
