@@ -21,6 +21,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         desk = Desk(options)
         set_up(desk.settings.log_format, secrets=desk.settings.secrets)
+        if options.configured:
+            desk.check()
         return int(options.command(desk, options))
     except SextantError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
@@ -40,7 +42,7 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for one in _commands(words):
         command = commands.add_parser(one.name, help=one.words, description=one.words)
-        command.set_defaults(command=one.run, by="cli", refused=one.refused)
+        command.set_defaults(command=one.run, by="cli", refused=one.refused, configured=one.configured)
         one.arguments(command)
     return parser
 

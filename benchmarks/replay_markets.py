@@ -4,7 +4,9 @@ Each market is fetched from a local server that speaks its provider's formats, m
 months began, and every hour of them is issued with only what was known then. The accuracy tables in the warehouse must
 be those that `recomputed_accuracy` works out from the issued forecasts and the published files alone.
 
-    python -m benchmarks.replay_markets [--quick] [--market caiso|ercot]
+    python -m benchmarks.replay_markets [--quick] [--market caiso|ercot] [--keep FOLDER]
+
+With --keep the warehouses stay in FOLDER/caiso and FOLDER/ercot, to be looked at.
 """
 
 import argparse
@@ -150,6 +152,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--market", choices=tuple(replay_worlds.WORLDS), action="append")
+    parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
     if not replay_worlds.DATA.exists():
         print("replay_markets: the real data are not here (expected in ../shared/data) FALLS SHORT")
@@ -157,8 +160,10 @@ def main() -> int:
     worst, wrong = 0.0, []
     for name in options.market or replay_worlds.WORLDS:
         world = replay_worlds.WORLDS[name](QUICK_DAYS if options.quick else DAYS)
-        with tempfile.TemporaryDirectory() as folder:
-            replay = Replay(world, Path(folder))
+        with tempfile.TemporaryDirectory() as passing:
+            folder = options.keep / name if options.keep else Path(passing)
+            folder.mkdir(parents=True, exist_ok=True)
+            replay = Replay(world, folder)
             replay.whole()
             table, difference, found = judged(replay)
         print(f"\n{name}: {world.start:%Y-%m-%d} to {world.end:%Y-%m-%d}, all horizons, as recomputed")

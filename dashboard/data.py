@@ -22,6 +22,7 @@ from pipeline.errors import Busy, Held
 from pipeline.generations import ANY, Stamp, Version
 from pipeline.markets import Market, Target
 from pipeline.operations import Operations, load_operations
+from pipeline.punctuality import newest_due
 from pipeline.runner import Job
 from pipeline.settings import Settings
 from pipeline.warehouse import Session, Warehouse
@@ -30,6 +31,10 @@ MOVING = {
     "page_freshness": ("due",),
     "page_issue": ("due",),
     "page_fan": ("due", "since"),
+    "page_overview": ("due", "since", "until"),
+    "page_legs": ("since",),
+    "page_hierarchy_forecast": ("due",),
+    "page_hierarchy_actuals": ("since", "until"),
     "page_ramps": ("since", "until"),
     "page_accuracy": ("since", "until"),
     "page_steps": ("at",),
@@ -47,6 +52,8 @@ MOVING = {
 }
 """Questions about now, with what moves on in them by itself: an answer of the last hour is the last one known."""
 HOUR = timedelta(hours=1)
+ORDER = ("load", "generation", "price", "spread")
+"""In what order targets are offered."""
 T = TypeVar("T")
 
 
@@ -92,9 +99,13 @@ class Desk:
 
     def target_names(self) -> dict[str, Target]:
         """Targets by the name a page offers them under."""
-        several, targets = len(self.markets) > 1, self.targets.values()
+        several, targets = len(self.markets) > 1, sorted(self.targets.values(), key=self._rank)
         named = [f"{self.markets[one.market].name} {one.title}" if several else one.title for one in targets]
         return {name if named.count(name) == 1 else one.id: one for name, one in zip(named, targets, strict=True)}
+
+    def _rank(self, one: Target) -> tuple[int, int]:
+        """A market's targets together, loads before prices, else as configured."""
+        return list(self.markets).index(one.market), ORDER.index(one.kind)
 
     def ask(self, query: str, **params: Any) -> pd.DataFrame:
         """The answer to a named query; the last one known while writers keep the lock (see `late`).
@@ -231,9 +242,14 @@ def freshness(source: Desk, target: Target, now: datetime) -> Freshness:
         status=word(row.status),
         version_id=word(row.version_id),
         issuer=word(row.issuer),
-        hours_late=_missing(origin, now - target.issue_delay - target.issue_grace),
-        actuals_late=_missing(newest, now - target.issue_delay - target.issue_grace),
+        hours_late=late(target, origin, now),
+        actuals_late=_missing(newest, now - target.issue_delay - target.issue_grace, HOUR),
     )
+
+
+def late(target: Target, origin: datetime | None, now: datetime) -> int:
+    """How many issues are due and missing after that of `origin`; None, before the first: none."""
+    return _missing(origin, now - target.issue_delay - target.issue_grace, target.every)
 
 
 def look(source: Desk, market: Market, now: datetime) -> list[freshness_of.Freshness]:
@@ -273,5 +289,5 @@ def _kin(key: Key) -> Key:
     return ("last", key[0], *(one for one in key[1:] if one[0] not in MOVING[key[0]]))
 
 
-def _missing(newest: datetime | None, now: datetime) -> int:
-    return 0 if newest is None else max(0, round((due_origin(now) - newest) / timedelta(hours=1)))
+def _missing(newest: datetime | None, now: datetime, every: timedelta) -> int:
+    return 0 if newest is None else max(0, -((newest - newest_due(now, every)) // every))

@@ -40,6 +40,21 @@ def signed(value: float | None, digits: int = 0) -> str:
     return f"+{text}" if text != NONE and not text.startswith(MINUS) and float(text.replace(",", "")) else text
 
 
+def digits(unit: str) -> int:
+    """Decimals worth showing of values in this unit: none of power, two of prices and all else."""
+    return 0 if unit == "MW" else 2
+
+
+def finer(unit: str) -> int:
+    """Decimals of means over many such values: at least one."""
+    return max(1, digits(unit))
+
+
+def is_zero(text: str) -> bool:
+    """Whether a number as shown rounds to nothing: '0', '0.00'."""
+    return not text.strip("+0.")
+
+
 def percent(share: float | None) -> str:
     """0.812 -> '81 %'."""
     return NONE if share is None or pd.isna(share) else f"{number(share * 100)} %"
@@ -76,12 +91,12 @@ def stamp(moment: datetime | None, zone: str) -> str:
 
 def zoned(moment: datetime | None, zone: str) -> str:
     """'Fri 20 Nov 15:04 CET' in `zone`, named as it is at that moment; nothing -> a dash."""
-    return NONE if moment is None or pd.isna(moment) else f"{local(moment, zone):%a %d %b %H:%M %Z}"
+    return NONE if moment is None or pd.isna(moment) else _named(local(moment, zone), "%a %d %b %H:%M")
 
 
 def zoned_hour(moment: datetime, zone: str) -> str:
     """'15:00 CET' in `zone`, named as it is at that moment."""
-    return f"{local(moment, zone):%H:%M %Z}"
+    return _named(local(moment, zone), "%H:%M")
 
 
 def between(first: datetime, last: datetime, zone: str) -> str:
@@ -102,7 +117,7 @@ def day(moment: datetime | None, zone: str) -> str:
 
 def zone_name(moment: datetime, zone: str) -> str:
     """'CET' or 'CEST', whichever holds at `moment`."""
-    return f"{local(moment, zone):%Z}"
+    return _named(local(moment, zone), "").strip()
 
 
 def city(zone: str) -> str:
@@ -111,7 +126,13 @@ def city(zone: str) -> str:
 
 
 def _shown(at: datetime, pattern: str) -> str:
-    return at.strftime(f"{pattern} %Z" if twice(at) else pattern)
+    return _named(at, pattern) if twice(at) else at.strftime(pattern)
+
+
+def _named(at: datetime, pattern: str) -> str:
+    """With the zone's name; zones without letters give their offset, as in 'UTC-03'."""
+    name = at.strftime("%Z")
+    return f"{at.strftime(pattern)} {name if name[:1].isalpha() else f'UTC{name}'}"
 
 
 def age(since: datetime | None, now: datetime) -> str:

@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
-from dashboard import alarms, data, formats, identity, links, live
+from dashboard import alarms, choosing, data, formats, identity, links, live
 from dashboard.data import Desk, Freshness
 from dashboard.identity import User
 from dashboard.signing import menu
@@ -13,8 +13,6 @@ from dashboard.states import empty, panel
 from pipeline.errors import SextantError
 from pipeline.markets import Target
 
-MANY = 4
-"""More targets than these are offered in a list."""
 NO_WAREHOUSE = (
     "Fill the warehouse with `python jobs.py demo`, or with your market by `python jobs.py all`; "
     "this page notices by itself."
@@ -31,16 +29,7 @@ def title(desk: Desk, title: str) -> Target:
         anchor=False,
         width="content",
     )
-    if len(targets) == 1:
-        st.badge(f"{targets[0].title} · {targets[0].series.unit}", color="gray")
-        return targets[0]
-    names = desk.target_names()
-    options = links.keep("target", list(names), next(iter(names)))
-    if len(names) > MANY:
-        chosen = st.selectbox("Target", list(names), width=260, label_visibility="collapsed", **options)
-    else:
-        chosen = st.segmented_control("Target", list(names), required=True, label_visibility="collapsed", **options)
-    return names.get(chosen or "", targets[0])
+    return choosing.target(desk, title)
 
 
 def clock_switch(target: Target) -> str:

@@ -5,10 +5,12 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-COMMON = ("target", "clock")
+COMMON = ("market", "target", "clock")
 PAST = ("at", "replayed")
 TRAVEL = ("forecasts", "accuracy")
 """Pages that can look back; see ui.page."""
+MISSED = "missed target"
+"""Where the session keeps which target the address named in vain, and on which page."""
 ABOUT_TARGET = ("version", "decision", "gap")
 """What the address names of one target's (or market's) own; another target has no such thing."""
 
@@ -37,19 +39,20 @@ def keep(name: str, options: list[str], usual: str) -> dict[str, Any]:
     The address tells it; where it tells nothing, as after a click on another page, what was chosen last counts and
     is written into the address. What is `usual` is not written.
     """
-    asked, before = st.query_params.get(name), st.session_state.get(_memory(name))
+    asked, before = st.query_params.get(name), st.session_state.get(memory(name))
     chosen = next((one for one in (asked, before) if one in options), usual)
     if chosen not in (asked, usual):
         st.query_params[name] = chosen
-    st.session_state.update({_memory(name): chosen, name: chosen})
+    st.session_state.update({memory(name): chosen, name: chosen})
     return {"key": name, "on_change": _changed, "args": (name, usual)}
 
 
 def choose(name: str, chosen: str, usual: str) -> None:
     """Callback: make `chosen` the choice that all pages share."""
-    if name == "target" and chosen != st.session_state.get(_memory(name)):
+    if name == "target" and chosen != st.session_state.get(memory(name)):
         forget(*ABOUT_TARGET)
-    st.session_state[_memory(name)] = chosen
+        st.session_state[MISSED] = ("", "")
+    st.session_state[memory(name)] = chosen
     if chosen == usual:
         forget(name)
     else:
@@ -72,5 +75,6 @@ def _changed(name: str, usual: str) -> None:
     choose(name, st.session_state.get(name) or usual, usual)
 
 
-def _memory(name: str) -> str:
+def memory(name: str) -> str:
+    """Where the session keeps what was chosen last for a choice that all pages share."""
     return f"kept {name}"

@@ -3,6 +3,7 @@
 A row is one forecast as issued: an origin and a horizon. `declared` hours of it are left out of every figure.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +15,14 @@ from pipeline.models.base import Floats
 COMPARATORS = ("naive", "operator")
 HOUR = pd.Timedelta(hours=1)
 MEASURES = ("mae", "rmse", "relative", "bias", "skill", "skill_operator", "coverage")
+SPIKY = ("hit_rate", "tail_mae", "pinball_loss", "profit")
+"""What is measured besides where the target's metrics ask for it."""
 
 
 @dataclass(frozen=True)
 class Relative:
-    """How errors are made comparable: `name` MAPE (in percent) or MASE (against `scale`, in the target's unit)."""
+    """How errors are made comparable: `name` MAPE (in percent) or MASE (against `scale`, in the target's unit); ""
+    where neither says anything of the target."""
 
     name: str
     scale: float = float("nan")
@@ -26,6 +30,8 @@ class Relative:
     def of(self, rows: pd.DataFrame) -> Floats:
         """The relative size of each error; NaN where it has none."""
         size = rows["error"].abs().to_numpy(float)
+        if not self.name:
+            return np.full(len(rows), np.nan)
         if self.name == "MASE":
             return size / self.scale if self.scale > 0 else np.full(len(rows), np.nan)
         actual = rows["actual"].to_numpy(float)
@@ -66,17 +72,40 @@ def mean_error(rows: pd.DataFrame, values: Floats) -> float:
     return metrics.mean_error(laid_out(rows, values)) or float("nan")
 
 
-def by_slice(rows: pd.DataFrame, labels: pd.Series, names: list[str], relative: Relative) -> pd.DataFrame:
+def by_slice(
+    rows: pd.DataFrame, labels: pd.Series, names: list[str], relative: Relative, spiky: tuple[str, ...] = ()
+) -> pd.DataFrame:
     """One row for each of `names` that has hours, in that order; columns as of `measured`, and `slice`."""
-    found = [{"slice": name} | measured(part, relative) for name in names if not (part := rows[labels.eq(name)]).empty]
+    parts = {name: rows[labels.eq(name)] for name in names}
+    found = [{"slice": name} | measured(part, relative, spiky) for name, part in parts.items() if len(part)]
     return pd.DataFrame(found)
 
 
-def measured(rows: pd.DataFrame, relative: Relative) -> dict[str, float]:
+def spikes(rows: pd.DataFrame, names: tuple[str, ...]) -> dict[str, float]:
+    """Those of SPIKY that `names` asks for, each with its standard error `_se` and its count `n_`.
+
+    hit_rate is a share, the others are in the target's unit; profit is the mean of an hour.
+    """
+    forecast, actual = (rows[name].to_numpy(float) for name in ("p50", "actual"))
+    ways: dict[str, Callable[[], Floats]] = {
+        "hit_rate": lambda: metrics.hits(forecast, actual),
+        "tail_mae": lambda: metrics.tail(forecast, actual),
+        "pinball_loss": lambda: rows["pinball_loss"].to_numpy(float),
+        "profit": lambda: metrics.earnings(forecast, actual),
+    }
+    found: dict[str, float] = {}
+    for name in (one for one in SPIKY if one in names):
+        values = ways[name]()
+        n = int((~np.isnan(values)).sum())
+        found |= {name: _mean(values), f"{name}_se": mean_error(rows, values), f"n_{name}": n}
+    return found
+
+
+def measured(rows: pd.DataFrame, relative: Relative, spiky: tuple[str, ...] = ()) -> dict[str, float]:
     """Measures of Sextant's forecasts, each with `_se` where that is defined, and the MAE of the comparators.
 
     mae, rmse and bias are in the target's unit, skill, skill_operator and coverage shares; `n` counts forecasts,
-    `n_hours` the hours they are for, `n_band` those with a band. What cannot be known is NaN.
+    `n_hours` the hours they are for, `n_band` those with a band. What cannot be known is NaN. `spiky`: see `spikes`.
     """
     error = rows["error"].to_numpy(float)
     size, square = np.abs(error), error**2
@@ -95,7 +124,7 @@ def measured(rows: pd.DataFrame, relative: Relative) -> dict[str, float]:
         beside = np.abs(rows[name].to_numpy(float))
         found |= {f"{name}_mae": _mean(beside)} | _skill(rows, size, beside, column)
     count = {"n_replay": rows["mode"].eq("replay").sum(), "n_fallback": rows["status"].eq("fallback").sum()}
-    return found | {name: int(value) for name, value in count.items()}
+    return found | spikes(rows, spiky) | {name: int(value) for name, value in count.items()}
 
 
 def _skill(rows: pd.DataFrame, size: Floats, beside: Floats, name: str) -> dict[str, float]:

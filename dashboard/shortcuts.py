@@ -6,8 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import links
+from dashboard import choosing, links
 from dashboard.data import Desk
+from pipeline.markets import Target
 
 PAGES = {
     "f": "forecasts",
@@ -57,22 +58,22 @@ export default function ({ data, setTriggerValue }) {
 """
 
 
-def show_keys(desk: Desk) -> None:
+def show_keys(desk: Desk, near: Target) -> None:
     """The popover that lists the keys and can turn them off, as those who dictate or use a screen reader need."""
     with (
         st.container(key="keys_help", width="content"),
         st.popover("Keys", icon=":material/keyboard:", type="tertiary", help="Keyboard, also by the key ?"),
     ):
         rows = ["`R`|refresh"]
-        rows += ["`T` `Shift+T`|next, previous target"] if len(desk.targets) > 1 else []
+        rows += ["`T` `Shift+T`|next, previous target"] if len(choosing.beside(desk, near)) > 1 else []
         rows += [f"`G` `{letter.upper()}`|{page.capitalize()}" for letter, page in PAGES.items()] + ["`?`|this list"]
         st.markdown("\n".join(["Key|Does", "---|---", *rows]))
         st.toggle("Keys are on", value=True, key="keys_on", help="R is the browser page's own and stays.")
 
 
-def listen(desk: Desk) -> None:
-    """Call once on a page, outside of fragments, after `show_keys`."""
-    names = list(desk.target_names())
+def listen(desk: Desk, near: Target) -> None:
+    """Call once on a page about the target `near`, outside of fragments, after `show_keys`."""
+    names = choosing.beside(desk, near)
     data = {"on": bool(st.session_state.get("keys_on", True)), "targets": len(names), "pages": PAGES}
     told = _listener()(key="keys", data=data, on_step_change=lambda: _step(names), on_page_change=_nothing)
     if told.page in PAGES.values():

@@ -12,7 +12,7 @@ import streamlit as st
 
 from dashboard import data, exports, formats, header, live, looking_back, shortcuts
 from dashboard.data import Desk, Freshness
-from dashboard.figures import palette
+from dashboard.figures import charts, palette
 from dashboard.figures.palette import Palette
 from dashboard.identity import User
 from dashboard.picking import Picked
@@ -66,7 +66,23 @@ class Frame:
     @property
     def digits(self) -> int:
         """Decimals worth showing in this unit."""
-        return 0 if self.unit == "MW" else 2
+        return formats.digits(self.unit)
+
+    @property
+    def finer(self) -> int:
+        """Decimals of means over many values: at least one."""
+        return formats.finer(self.unit)
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether the target is a difference of two series, which is as often below zero as above it."""
+        return self.target.kind == "spread"
+
+    @property
+    def operator(self) -> str:
+        """What the forecast beside Sextant's is called: of a price or a spread it is the day-ahead price."""
+        series = self.target.operator
+        return "Day-ahead" if self.is_spread or (series is not None and series.kind == "price") else "Operator"
 
     @property
     def looks_back(self) -> bool:
@@ -83,7 +99,8 @@ class Frame:
         Built again for another target, clock, theme or minute, or when one of `depends` (hashable) is another:
         name every choice of the reader that goes into it.
         """
-        return self.made(f"figure {name}", build, self.palette, self.now.replace(second=0, microsecond=0), *depends)
+        named = build if self.operator == "Operator" else lambda: charts.called(build(), "Operator", self.operator)
+        return self.made(f"figure {name}", named, self.palette, self.now.replace(second=0, microsecond=0), *depends)
 
     def made(self, name: str, build: Callable[[], T], *depends: Hashable) -> T:
         """What `build` makes of answers, remembered as figures are, but for an hour and for either theme."""
@@ -116,7 +133,7 @@ def page(title: str, *, travels: bool = False) -> Iterator[Frame]:
     with top.container(horizontal=True, gap="small", width="content", vertical_alignment="center"):
         zone = header.clock_switch(target)
         back = st.container(width="content")
-        shortcuts.show_keys(desk)
+        shortcuts.show_keys(desk, target)
         user = header.user_menu(desk)
     fresh = header.freshness(desk, target, now, badges, zone)
     if travels:
@@ -129,7 +146,7 @@ def page(title: str, *, travels: bool = False) -> Iterator[Frame]:
     if desk.late():
         badges.badge("Warehouse busy · last known answers", icon=":material/hourglass_top:", color="orange")
     _say_what_was_done()
-    shortcuts.listen(desk)
+    shortcuts.listen(desk, target)
     live.watch(desk)
 
 

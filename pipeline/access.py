@@ -1,16 +1,22 @@
 """[access] of sextant.toml -> which role somebody has whom an identity provider vouches for."""
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from pipeline.errors import ConfigError
+from pipeline.configuring.kinds import Checker, Key, Kind, names, text
+from pipeline.configuring.toml import read
 
 # From the least to the most, so that the last one found is the highest.
 ROLES = ("viewer", "operator", "admin")
-KNOWN = {*ROLES, "groups_claim", "groups"}
+GROUPS = Kind(
+    lambda value: isinstance(value, dict) and all(role in ROLES for role in value.values()),
+    "give each group one of the roles viewer, operator and admin",
+)
+ACCESS = {role: Key(names('["ana@example.org"]')) for role in ROLES} | {
+    "groups_claim": Key(text('"groups"')),
+    "groups": Key(GROUPS),
+}
 
 
 @dataclass(frozen=True)
@@ -29,21 +35,14 @@ class Access:
 
 def load_access(path: Path) -> Access:
     """The table [access]; nobody may do anything where there is none. Raises ConfigError."""
-    try:
-        told = tomllib.loads(path.read_text(encoding="utf-8")).get("access", {})
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path.name} cannot be read: {error}.") from error
-    if unknown := sorted(set(told) - KNOWN):
-        raise ConfigError(f"[access] has no {unknown[0]}; there are {', '.join(sorted(KNOWN))}.")
-    people = {email.lower(): role for role in ROLES for email in _words(told, role)}
-    groups = told.get("groups", {})
-    if not isinstance(groups, dict) or any(role not in ROLES for role in groups.values()):
-        raise ConfigError("[access.groups] gives each group one of the roles viewer, operator and admin.")
-    return Access(people, groups, str(told.get("groups_claim", "groups")))
-
-
-def _words(told: Mapping[str, Any], role: str) -> list[str]:
-    found = told.get(role, [])
-    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-        raise ConfigError(f"[access] {role} is a list of e-mail addresses.")
+    checker = Checker(read(path))
+    found = check_access(checker)
+    checker.refuse()
     return found
+
+
+def check_access(checker: Checker) -> Access:
+    """The same of a file that is read already; mistakes are noted and give nobody a role."""
+    told = checker.table(("access",), checker.file.tables.get("access", {}), ACCESS)
+    people = {email.lower(): role for role in ROLES for email in told.get(role, [])}
+    return Access(people, told.get("groups", {}), told.get("groups_claim", "groups"))

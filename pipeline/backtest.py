@@ -77,13 +77,14 @@ def score(
     bands: Mapping[str, Mapping[str, Floats]] | None = None,
     operator: Floats | None = None,
     slices: Mapping[str, Mask] | None = None,
+    kind: str = "load",
 ) -> pd.DataFrame:
     """Scores per family, horizon and slice on the origins that the actual and all families share.
 
     `forecasts` family -> (n, H), NaN where it gave none; `bands` family -> quantiles as of intervals.apply, for
     pinball loss (mean over its levels) and coverage of p10..p90; `scale` from metrics.seasonal_scale, for MASE;
     `operator` (n, H), its forecasts, scored too where there are any; `slices` name -> (n, H), each scored over
-    all horizons together, as is the slice "all" then (horizon 0). Origins ascend, an hour apart.
+    all horizons together, as is the slice "all" then (horizon 0). Origins ascend, an hour apart. `kind` of target.
     Columns as in table `backtests`, without run, target and time: skills and the p-value (Diebold-Mariano
     against naive) are paired, on the pairs that both sides know. A slice without a pair has no row.
 
@@ -96,7 +97,7 @@ def score(
     references = {"naive": forecasts.get("naive"), "operator": operator}
     rows = [
         {"family": name, "slice": label, "horizon": horizon}
-        | scoring.scores(forecast, np.where(where, actual, np.nan), scale, (bands or {}).get(name), references)
+        | scoring.scores(forecast, np.where(where, actual, np.nan), scale, (bands or {}).get(name), references, kind)
         for name, forecast in contenders.items()
         for label, horizon, where in cuts
         if (where & ~np.isnan(forecast)).any()

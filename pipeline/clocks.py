@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from pipeline.errors import ConfigError
@@ -25,7 +26,12 @@ def clock_of(rehearsal: Path | None) -> Clock:
     The file is JSON with `real` (seconds since the epoch), `simulated` (ISO time with offset) and `rate`
     (simulated seconds a real second); it is read again at every look, so that a rehearsal can step the clock.
     """
-    return real if rehearsal is None else lambda: simulated(rehearsal)
+    return real if rehearsal is None else partial(simulated, rehearsal)
+
+
+def shifted(clock: Clock, shift: timedelta) -> datetime:
+    """What `clock` shows, moved by `shift`."""
+    return clock() + shift
 
 
 def simulated(path: Path) -> datetime:

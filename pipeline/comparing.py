@@ -13,6 +13,7 @@ import pandas as pd
 from pipeline import backtest, guard, intervals, metrics
 from pipeline.errors import NotEnoughData
 from pipeline.guard import Duel
+from pipeline.markets import HORIZONS
 from pipeline.models.base import Batch, Family, Floats, equal_mean
 from pipeline.registry import Model, Pool
 from pipeline.training import HOLD_OUT, SEED, Lesson
@@ -63,7 +64,8 @@ def compare(lesson: Lesson, families: Mapping[str, Family], *, cores: int, progr
     tests = _side_by_side(lesson, families, cores=cores, progress=progress, say=say)
     batch, actual, test = lesson.built.batch, lesson.actuals.value, lesson.test
     forecasts = {name: one.forecast for name, one in tests.items()}
-    scores = _scores(forecasts, batch.rows(test), actual[test], scale=metrics.seasonal_scale(batch.level[~test]))
+    scale, kind = metrics.seasonal_scale(batch.level[~test]), lesson.target.kind
+    scores = _scores(forecasts, batch.rows(test), actual[test], scale=scale, kind=kind)
     means = scores.groupby("family")["mae"].mean()
     best = families[min((name for name in tests if families[name].candidate), key=means.__getitem__)]
     say(f"{lesson.target.id}: fitting {best.name} on everything")
@@ -102,7 +104,7 @@ def challenge(lesson: Lesson, candidate: Candidate, errors: pd.DataFrame, *, cor
 def on_hold_out(lesson: Lesson, errors: pd.DataFrame) -> Floats:
     """Rows of origin, horizon and error as (n_test, H), NaN where there is none."""
     origins = lesson.built.batch.origins[lesson.test]
-    wide = np.full((len(origins), len(lesson.target.horizons)), np.nan)
+    wide = np.full((len(origins), len(HORIZONS)), np.nan)
     moments = naive_utc(errors["origin"], "h")
     known = np.isin(moments, origins)
     place = np.searchsorted(origins, moments[known])
@@ -230,7 +232,7 @@ def _pool(lesson: Lesson, forecast: Floats) -> Pool:
     return {"origin": origins, "error": forecast - lesson.actuals.value[lesson.test]}
 
 
-def _scores(forecasts: dict[str, Floats], batch: Batch, actual: Floats, *, scale: float) -> pd.DataFrame:
+def _scores(forecasts: dict[str, Floats], batch: Batch, actual: Floats, *, scale: float, kind: str) -> pd.DataFrame:
     """Bands are calibrated on the first half of the hold-out and scored on the second."""
     half = len(batch) // 2
     bands = {}
@@ -243,4 +245,4 @@ def _scores(forecasts: dict[str, Floats], batch: Batch, actual: Floats, *, scale
         later = point.copy()
         later[:half] = np.nan
         bands[name] = intervals.apply(calibration, later, batch.local_hour)
-    return backtest.score(forecasts, actual, origins=batch.origins, scale=scale, bands=bands)
+    return backtest.score(forecasts, actual, origins=batch.origins, scale=scale, bands=bands, kind=kind)

@@ -16,8 +16,8 @@ COUNTS = {
     "features_without_names": "feature rows without names",
     "promotions_without_version": "promotions of an unknown version",
     "rows_without_run": "run ids that no job run explains",
-    "incomplete_issues": "issues without six horizons of one version",
-    "incomplete_others": "shadow forecasts or re-issues without six horizons",
+    "incomplete_issues": "issues that lack a horizon or are not of one version",
+    "incomplete_others": "shadow forecasts or re-issues that lack a horizon",
     "crossing_quantiles": "forecasts with crossing quantiles",
     "silent_hours": "hours between live issues that were neither issued nor noted as missed",
 }

@@ -23,7 +23,7 @@ from pipeline.counterfactual import LAST_HOUR, REVISED, Coalition, Rows, Told
 from pipeline.errors import ModelError
 from pipeline.exogenous import Exogenous
 from pipeline.inputs import Facts
-from pipeline.markets import Target
+from pipeline.markets import HORIZONS, Target
 from pipeline.models.base import Batch, Family, Floats, is_linear
 from pipeline.registry import Model
 
@@ -65,7 +65,8 @@ def explain(target: Target, facts: Facts, before: Side, after: Side, *, made_at:
     """
     rows = Rows(facts, before.told, after.told)
     apart = len(rows.hours)
-    change = after.told.point[: len(target.horizons) - apart] - before.told.point[apart:]
+    later = before.told.point[apart:]
+    change = after.told.point[: len(later)] - later[: len(after.told.point)]
     if apart < 1 or not len(change) or not np.isfinite([*change, *before.told.point[:apart]]).all():
         return pd.DataFrame()
     players, effects, exact = _effects(rows, before, after)
@@ -165,7 +166,7 @@ class _Words:
     after: Side
 
     def of(self, name: str) -> tuple[list[str], Floats, str]:
-        unit, count = self.target.series.unit, len(self.target.horizons)
+        unit, count = self.target.series.unit, len(HORIZONS)
         if name in (LAST_HOUR, REVISED):
             words, moved = self._last_hour() if name == LAST_HOUR else self._revised()
             return [words] * count, np.full(count, moved), unit
@@ -210,13 +211,13 @@ class _Words:
         if one.kind != "measured":
             origin = np.array([self.rows.after.origin])
             if one.versions is None:
-                return np.full(len(self.target.horizons), np.nan)
+                return np.full(len(HORIZONS), np.nan)
             values: Floats = features.training_actuals(one.versions, origin, as_of=as_of).value[0]
             return values
         whole = frozenset(self.rows.groups)
         batch = self.rows.batch([whole if as_of == self.rows.after.as_of else whole - {one.key}])
         now = batch.shared[0, batch.shared_names.index(f"{exogenous.PREFIX}{one.key}_now")]
-        return np.full(len(self.target.horizons), now)
+        return np.full(len(HORIZONS), now)
 
     def _model(self) -> str:
         if self.after.version_id == "naive":

@@ -26,9 +26,8 @@ def check(target: Target, hours: Times, values: Floats, *, declared: np.ndarray)
     judged = np.where(declared, np.nan, values)
     flaw = _missing(judged, declared) or _stuck(target, hours, judged) or _jumped(target, judged)
     if flaw:
-        raise FeedRefused(
-            f"{target.series.id}: {flaw}; not trained. Mend or import the hours, or declare them as an event."
-        )
+        legs = " less ".join(one.id for one in target.legs)
+        raise FeedRefused(f"{legs}: {flaw}; not trained. Mend or import the hours, or declare them as an event.")
 
 
 def _missing(values: Floats, declared: np.ndarray) -> str:

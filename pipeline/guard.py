@@ -196,11 +196,10 @@ def _noisy(versions: V, unknown: np.ndarray) -> V:
 
 
 def _implausible(point: Floats, target: Target, words: str) -> str | None:
-    series = target.series
     if not np.isfinite(point).all():
         return f"{int((~np.isfinite(point)).sum())} of its latest forecasts{words} are not numbers"
-    if point.min() < series.minimum or point.max() > series.maximum:
-        return f"its latest forecasts{words} reach {point.min():,.0f} to {point.max():,.0f} {series.unit}"
+    if point.min() < target.minimum or point.max() > target.maximum:
+        return f"its latest forecasts{words} reach {point.min():,.0f} to {point.max():,.0f} {target.series.unit}"
     return None
 
 

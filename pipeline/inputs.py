@@ -1,6 +1,6 @@
 """Warehouse + target + moment -> the versioned histories that the feature path takes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 from pipeline.exogenous import LOOK_BACK, Exogenous
 from pipeline.features import Built, build
 from pipeline.markets import Series, Target
+from pipeline.models.base import SPIKY, Batch
 from pipeline.warehouse import Session
 from pipeline.windows import WINDOW_HOURS, History, Times, Versions
 
@@ -27,8 +28,12 @@ class Facts:
     inputs: tuple[Exogenous, ...]
 
     def built(self, origins: Times, as_of: Times) -> Built:
-        """Feature rows of `origins` (datetime64[h]), each as known at its `as_of` (datetime64[us])."""
-        return build(
+        """Feature rows of `origins` (datetime64[h]), each as known at its `as_of` (datetime64[us]).
+
+        Naive is last week's value plus the current error, of a price or spread the value of the day before: an error
+        that is a spike is no news of the hours after it.
+        """
+        rows = build(
             self.history,
             origins,
             as_of,
@@ -37,6 +42,12 @@ class Facts:
             operator=self.operator,
             inputs=self.inputs,
         )
+        return replace(rows, batch=_as_yesterday(rows.batch)) if self.target.kind in SPIKY else rows
+
+
+def has_operator(target: Target) -> bool:
+    """Whether somebody else's forecast is recorded beside ours, see `facts`."""
+    return target.operator is not None or target.minuend is not None
 
 
 def history(session: Session, target: Target, *, since: datetime, as_of: datetime) -> History:
@@ -58,8 +69,13 @@ def hourly(session: Session, series: Series, *, first: datetime, last: datetime)
 
 
 def facts(session: Session, target: Target, *, first: datetime, last: datetime, as_of: datetime) -> Facts:
-    """All that rows of the origins [first, last] read, of the target's own hours what was known at `as_of`."""
-    beside = [] if target.operator is None else [target.operator]
+    """All that rows of the origins [first, last] read, of the target's own hours what was known at `as_of`.
+
+    Of a spread the operator's forecast is that there is none, 0, for each hour of which the minuend is known: the
+    day-ahead price is what the market expected of the real-time price.
+    """
+    said = target.minuend or target.operator
+    beside = [] if said is None else [said]
     # One reading serves a series that is both comparator and input.
     series = {one.id: one for one in (*beside, *target.inputs)}
     start, end = first - timedelta(hours=LOOK_BACK), last + max(target.horizons) * HOUR
@@ -67,7 +83,7 @@ def facts(session: Session, target: Target, *, first: datetime, last: datetime, 
     return Facts(
         target=target,
         history=history(session, target, since=first - REACH, as_of=as_of),
-        operator=versions[target.operator.id] if target.operator else None,
+        operator=_operator(target, versions[said.id]) if said else None,
         inputs=tuple(Exogenous(one.key, one.kind, one.own_unit, versions[one.id], one.unit) for one in target.inputs),
     )
 
@@ -100,6 +116,15 @@ def earliest_as_of(origins: Times, target: Target, known: History) -> Times:
     late = np.where(there, moments[np.minimum(place, len(hours) - 1)], usual)
     times: Times = np.maximum(usual, late)
     return times
+
+
+def _operator(target: Target, said: Versions | None) -> Versions | None:
+    return said if said is None or target.minuend is None else replace(said, value=np.zeros(len(said)))
+
+
+def _as_yesterday(batch: Batch) -> Batch:
+    before = batch.target[:, :, batch.target_names.index("target_lag_24")]
+    return replace(batch, naive=batch.level[:, None] + before)
 
 
 def as_hours(first: datetime, last: datetime) -> Times:

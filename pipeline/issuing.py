@@ -11,20 +11,22 @@ from pipeline.adapting import Basis, Track
 from pipeline.features import Built
 from pipeline.intervals import EDGES, LEVELS
 from pipeline.markets import HORIZONS, Target
-from pipeline.models.base import Family, Floats
+from pipeline.models.base import SPIKY, Family, Floats
 from pipeline.recall import Made, Recent
 from pipeline.registry import Model, Pool
 from pipeline.windows import Times
 
-# A step of demand beyond this share of its level within six hours is no forecast but a fault.
-WILDEST_CHANGE = 0.6
+# A step of demand beyond this share of its level within six hours is no forecast but a fault, unless the last day went
+# nearly as far: zones with much sun double between noon and evening (San Diego, in a tenth of all hours).
+WILDEST_CHANGE, WILDEST_EXCESS = 0.6, 0.3
 TRUSTED = ("ok", "reduced")
 
 Words = NDArray[np.object_]
 Bools = NDArray[np.bool_]
 
 
-NAIVE_UNKNOWN = "; naive has no value of last week either"
+NAIVE_UNKNOWN = ("; naive has no value of last week either", "; naive has no value of the day before either")
+"""What issuing adds to a reason when naive has no value, of steady targets and of prices and spreads."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def issue(
         edges = _edges(built, model, recent, made, point, status)
     lost: Bools = np.asarray(status == "")
     status[lost] = np.where(possible, "fallback", "withheld")[lost]
-    reason[lost & ~possible] += NAIVE_UNKNOWN
+    reason[lost & ~possible] += NAIVE_UNKNOWN[target.kind in SPIKY]
     point[lost] = np.where(possible[:, None], naive, np.nan)[lost]
     pool = None if model is None else model.naive_residuals
     edges[lost] = _naive_edges(built, pool, recent, lost & possible)[lost]
@@ -88,8 +90,17 @@ def comparators(built: Built) -> dict[str, Floats]:
     return {"naive": built.batch.naive, "operator": built.operator}
 
 
-def rows(built: Built, issued: Issue, *, issuer: str, target: str, mode: Words, made_at: Times) -> pd.DataFrame:
-    """Rows of table `predictions` without `written_at` and `run_id`."""
+def rows(
+    built: Built,
+    issued: Issue,
+    *,
+    issuer: str,
+    target: str,
+    mode: Words,
+    made_at: Times,
+    horizons: tuple[int, ...] = HORIZONS,
+) -> pd.DataFrame:
+    """Rows of table `predictions` without `written_at` and `run_id`, of `horizons` only: models make all of them."""
     n, width = issued.bands["p50"].shape
     origins = np.repeat(built.batch.origins.astype("datetime64[us]"), width)
     horizon = np.tile(np.array(HORIZONS), n)
@@ -105,10 +116,13 @@ def rows(built: Built, issued: Issue, *, issuer: str, target: str, mode: Words, 
         "reason": np.repeat(issued.reason, width),
         "made_at": pd.to_datetime(np.repeat(made_at, width), utc=True),
     }
-    return pd.DataFrame(frame | {name: values.ravel() for name, values in issued.bands.items()})
+    table = pd.DataFrame(frame | {name: values.ravel() for name, values in issued.bands.items()})
+    return table[np.isin(horizon, horizons)].reset_index(drop=True)
 
 
-def comparator_rows(built: Built, *, target: str, mode: Words, made_at: Times) -> pd.DataFrame:
+def comparator_rows(
+    built: Built, *, target: str, mode: Words, made_at: Times, horizons: tuple[int, ...] = HORIZONS
+) -> pd.DataFrame:
     """The same of the comparators, only where they have a value; they have no bands."""
     frames = []
     for issuer, point in comparators(built).items():
@@ -119,7 +133,7 @@ def comparator_rows(built: Built, *, target: str, mode: Words, made_at: Times) -
             status=np.full(n, "ok", dtype=object),
             reason=np.full(n, "", dtype=object),
         )
-        frame = rows(built, plain, issuer=issuer, target=target, mode=mode, made_at=made_at)
+        frame = rows(built, plain, issuer=issuer, target=target, mode=mode, made_at=made_at, horizons=horizons)
         frames.append(frame[frame["p50"].notna()])
     return pd.concat(frames, ignore_index=True)
 
@@ -139,11 +153,7 @@ def _trusted(built: Built, target: Target, model: Model, family: Family, made_at
 
 def _doubts(point: Floats, built: Built, target: Target, model: Model, made_at: Times, missing: Words) -> Words:
     """(n,) why the model's forecast is not to be used; empty where it is."""
-    level = built.batch.level[:, None]
-    bounds = target.series
-    wild = (point < bounds.minimum) | (point > bounds.maximum)
-    if target.kind == "load":
-        wild |= np.abs(point - level) > WILDEST_CHANGE * np.abs(level)
+    wild = _wild(point, built, target)
     trained = np.datetime64(model.as_of.tz_convert("UTC").tz_localize(None), "us")
     words = [
         (built.stale_hours > 0, [f"stale data: the last {n} hours of actuals are missing" for n in built.stale_hours]),
@@ -153,6 +163,18 @@ def _doubts(point: Floats, built: Built, target: Target, model: Model, made_at: 
         (wild.any(axis=1), f"{model.version_id} gave an implausible value"),
     ]
     return np.select([mask for mask, _ in words], [np.asarray(text, dtype=object) for _, text in words], "")
+
+
+def _wild(point: Floats, built: Built, target: Target) -> Bools:
+    """(n, H) forecasts no hour can come to."""
+    wild: Bools = (point < target.minimum) | (point > target.maximum)
+    if target.kind == "load":
+        batch, level = built.batch, built.batch.level[:, None]
+        low, high = (level + batch.shared[:, [batch.shared_names.index(name)]] for name in ("min_24", "max_24"))
+        excess = np.maximum(point - high, low - point)
+        far = np.abs(point - level) > WILDEST_CHANGE * np.abs(level)
+        wild |= far & (excess > WILDEST_EXCESS * np.abs(level))
+    return wild
 
 
 def _edges(built: Built, model: Model, recent: Recent, made: Made, point: Floats, status: Words) -> Floats:

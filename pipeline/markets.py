@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 HORIZONS = (1, 2, 3, 4, 5, 6)
 KINDS = ("measured", "forecast", "price")
@@ -39,7 +40,8 @@ class Series:
     each ingest asks again because the provider revises. Values outside
     [`minimum`, `maximum`] (in `unit`) are quarantined. A value that stands still for `flat` looks stuck (None: may
     stand); one further than `jump` (in `unit`) from the mean of its neighbours is a jump (None: learned from the past).
-    Weather is the weighted mean over `places`, in their order.
+    Weather is the weighted mean over `places`, in their order. `folder` is where the files of its market lie, and
+    `zone` its market's, that of stamps in them without an offset.
     """
 
     id: str
@@ -56,6 +58,8 @@ class Series:
     flat: timedelta | None = None
     jump: float | None = None
     places: tuple[Place, ...] = ()
+    folder: Path | None = None
+    zone: str = "UTC"
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,8 @@ class Target:
 
     A spread is `minuend` minus `series`, hour by hour: of a day-ahead and a real-time price that is DART. An issue
     is due `every` so many hours (origins whose hour of the UTC day it divides). `metrics` are those shown of it.
-    `parts` are the targets (ids) whose sum it should be, such as the zones of a system.
+    `parts` are the targets (ids) whose sum it should be, such as the zones of a system. `published` are the names of
+    the publications that write its forecasts to a table of somebody's (publishing.py).
     """
 
     id: str
@@ -132,6 +137,7 @@ class Target:
     every: timedelta = timedelta(hours=1)
     metrics: tuple[str, ...] = STEADY_METRICS
     parts: tuple[str, ...] = ()
+    published: tuple[str, ...] = ()
 
     @property
     def legs(self) -> tuple[Series, ...]:

@@ -1,4 +1,4 @@
-"""Forecasts and actuals -> MAE, RMSE, MAPE, bias, MASE, pinball loss, coverage, skill and standard errors.
+"""Forecasts and actuals -> MAE, RMSE, MAPE, bias, MASE, pinball loss, coverage, skill, direction and standard errors.
 
 Arrays broadcast together; a pair with a NaN on either side does not count; scores run along `axis` (None:
 over all values) and are NaN where no pair is left, `count` says how many are. error = forecast - actual.
@@ -12,6 +12,9 @@ from scipy.special import stdtr
 from pipeline.models.base import Floats
 
 SEASON_HOURS = 168
+TAIL = 0.05
+"""Share of hours that counts as spikes."""
+NORMAL = 1.96
 LEAST_DAYS = 4
 """Days below which a spread says too little of how far a mean may lie from the truth."""
 _DAY = 24
@@ -67,6 +70,49 @@ def coverage(low: Floats, high: Floats, actual: Floats, *, axis: Axis = None) ->
     return _mean(np.where(np.isnan(low + high + actual), np.nan, inside), axis)
 
 
+def hits(forecast: Floats, actual: Floats) -> Floats:
+    """1 where a spread's direction was right, 0 where it was wrong, NaN where either side is 0 or unknown."""
+    judged = np.abs(np.sign(forecast) * np.sign(actual)) == 1
+    right: Floats = np.where(judged, np.sign(forecast) == np.sign(actual), np.nan)
+    return right
+
+
+def hit_rate(forecast: Floats, actual: Floats, *, axis: Axis = None) -> Floats:
+    """Share of hours whose direction was right; its standard error is mean_error(hits(...))."""
+    return _mean(hits(forecast, actual), axis)
+
+
+def earnings(forecast: Floats, actual: Floats) -> Floats:
+    """What a position of one megawatt in the direction of the forecast earns each hour, in the spread's unit times MWh.
+
+    Forecasts of T+1..T+6 come after the gate of the day-ahead market has closed, so nobody can earn this: it is a
+    yardstick of direction weighted by size, without costs. A forecast of 0 takes no position.
+    """
+    earned: Floats = np.sign(forecast) * actual
+    return earned
+
+
+def profit(forecast: Floats, actual: Floats, *, axis: Axis = None) -> Floats:
+    """Mean of `earnings` an hour; the sum is that times `count`, the standard error mean_error(earnings(...))."""
+    return _mean(earnings(forecast, actual), axis)
+
+
+def tail(forecast: Floats, actual: Floats) -> Floats:
+    """Absolute errors of the largest TAIL of the actuals by size, NaN elsewhere; ties at its edge count."""
+    loss = np.abs(forecast - actual)
+    size = np.where(np.isnan(loss), np.nan, np.abs(actual))
+    known = np.sort(size[~np.isnan(size)])
+    if not len(known):
+        return loss
+    largest = size >= known[-max(int(np.ceil(TAIL * len(known))), 1)]
+    return np.where(largest, loss, np.nan)
+
+
+def tail_mae(forecast: Floats, actual: Floats) -> float:
+    """MAE of the largest TAIL of the actuals by size: of the spikes; its standard error is mean_error(tail(...))."""
+    return float(_mean(tail(forecast, actual), None))
+
+
 def skill(score: Floats, reference: Floats) -> Floats:
     """1 - score / reference: 1 is perfect, 0 no better than the reference; NaN where the reference is 0."""
     score, reference = np.asarray(score, dtype=np.float64), np.asarray(reference, dtype=np.float64)
@@ -109,6 +155,12 @@ def mean_error(values: Floats) -> float:
     days = np.count_nonzero(np.bincount((there - there[0]) // _DAY))
     independent = float(np.sqrt(sums @ sums * days / (days - 1)) / known.sum())
     return max(standard_error(values), independent)
+
+
+def confidence(values: Floats) -> tuple[float, float]:
+    """The interval that holds the mean of hourly values with 95 %, by `mean_error`; NaN where that is."""
+    mean, error = float(_mean(values, None)), mean_error(values)
+    return mean - NORMAL * error, mean + NORMAL * error
 
 
 def skill_error(loss: Floats, reference: Floats) -> float:

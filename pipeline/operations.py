@@ -1,17 +1,37 @@
 """sextant.toml -> how the service is run: timetable, limits of alerts, channels and what is kept how long."""
 
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import time, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pipeline.errors import ConfigError
+from pipeline.configuring.kinds import OF_DAY, SWITCH, ZONE, Checker, Key, nearest, number, whole, word
+from pipeline.configuring.toml import read
+from pipeline.discovery import declared, listed
 
 SEVERITIES = ("info", "warning", "critical")
 MISSED = ("run", "skip")
+WORDS = {"job": "job", "alert": "rule", "channel": "channel"}
+MINUTES, DAYS = number(0, what="minutes"), Key(number(0, what="days"))
+JOB = {
+    "every_min": Key(number(0, above=True, what="minutes")),
+    "at": Key(OF_DAY),
+    "zone": Key(ZONE),
+    "missed": Key(word(MISSED)),
+    "jitter_s": Key(number(0, what="seconds")),
+    "deadline_min": Key(number(0, above=True, what="minutes")),
+    "tries": Key(whole(1, 3)),
+}
+ALERT = {
+    "limit": Key(number(0)),
+    "after_min": Key(MINUTES),
+    "severity": Key(word(SEVERITIES)),
+    "escalate_min": Key(MINUTES),
+    "off": Key(SWITCH),
+}
+CHANNEL = {"least": Key(word(SEVERITIES))}
+RETENTION = {f"{name}_days": DAYS for name in ("logs", "runs", "raw_versions", "shadows", "backups")}
 
 
 @dataclass(frozen=True)
@@ -68,91 +88,60 @@ def load_operations(path: Path) -> Operations:
 
     Raises ConfigError naming the place when a word or value cannot be used.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path.name}: {error}; mend the file or restore it from git.") from error
-    try:
-        return Operations(
-            jobs={name: _plan(f"job.{name}", row) for name, row in tables.get("job", {}).items()},
-            alerts={name: _tuning(f"alert.{name}", row) for name, row in tables.get("alert", {}).items()},
-            channels={name: _channel(f"channel.{name}", row) for name, row in tables.get("channel", {}).items()},
-            retention=_retention(tables.get("retention", {})),
-        )
-    except (ValueError, AttributeError, TypeError) as error:
-        raise ConfigError(f"{path.name}: {error}; mend the value.") from error
+    checker = Checker(read(path))
+    found = check_operations(checker)
+    checker.refuse()
+    return found
 
 
-def _plan(where: str, row: Mapping[str, Any]) -> JobPlan:
-    _known(where, row, ("every_min", "at", "zone", "missed", "jitter_s", "deadline_min", "tries"))
-    if "at" in row:
-        try:
-            time.fromisoformat(row["at"])
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{where}.at is {row['at']!r}; write a time of day such as '03:30'") from error
-    if "zone" in row:
-        try:
-            ZoneInfo(row["zone"])
-        except (ZoneInfoNotFoundError, ValueError, TypeError) as error:
-            raise ValueError(f"{where}.zone {row['zone']!r} is no time zone; write one such as 'UTC'") from error
-    tries = _number(where, row, "tries", least=1)
-    return JobPlan(
-        every=_span(where, row, "every_min", minutes=1),
-        at=row.get("at"),
-        zone=row.get("zone"),
-        missed=_word(where, row, "missed", MISSED),
-        jitter=_span(where, row, "jitter_s", minutes=1 / 60),
-        deadline=_span(where, row, "deadline_min", minutes=1),
-        tries=None if tries is None else int(tries),
+def check_operations(checker: Checker) -> Operations:
+    """The same of a file that is read already; mistakes are noted, and what is wrong is left as it usually is."""
+    tables = checker.file.tables
+    jobs = checker.tables(("job",), tables.get("job", {}), JOB)
+    alerts = checker.tables(("alert",), tables.get("alert", {}), ALERT)
+    channels = checker.tables(("channel",), tables.get("channel", {}), CHANNEL)
+    kept = checker.table(("retention",), tables.get("retention", {}), RETENTION)
+    _known(checker, "job", jobs, lambda: {"chain", *declared("pipeline.jobs", "JOB")})
+    _known(checker, "alert", alerts, lambda: listed("pipeline.rules", "RULES"))
+    _known(checker, "channel", channels, lambda: declared("pipeline.channels", "CHANNEL"))
+    return Operations(
+        jobs={name: _plan(row) for name, row in jobs.items()},
+        alerts={name: _tuning(row) for name, row in alerts.items()},
+        channels={name: row.get("least", SEVERITIES[0]) for name, row in channels.items()},
+        retention=Retention(**{name.removesuffix("_days"): timedelta(days=days) for name, days in kept.items()}),
     )
 
 
-def _tuning(where: str, row: Mapping[str, Any]) -> Tuning:
-    _known(where, row, ("limit", "after_min", "severity", "escalate_min", "off"))
-    if not isinstance(row.get("off", False), bool):
-        raise ValueError(f"{where}.off is {row['off']!r}; write true or false")
+def _known(checker: Checker, table: str, rows: Iterable[str], known: Callable[[], Iterable[str]]) -> None:
+    """What may be named is looked up only where something is: the rules alone take long to load."""
+    for name in rows:
+        if name not in (names := set(known())):
+            checker.say((table, name), f"{table}.{name} is no {WORDS[table]}; {nearest(name, names, 'there are')}")
+
+
+def _plan(row: Mapping[str, Any]) -> JobPlan:
+    return JobPlan(
+        every=_span(row, "every_min", minutes=1),
+        at=row.get("at"),
+        zone=row.get("zone"),
+        missed=row.get("missed"),
+        jitter=_span(row, "jitter_s", minutes=1 / 60),
+        deadline=_span(row, "deadline_min", minutes=1),
+        tries=row.get("tries"),
+    )
+
+
+def _tuning(row: Mapping[str, Any]) -> Tuning:
+    limit = row.get("limit")
     return Tuning(
-        limit=_number(where, row, "limit"),
-        after=_span(where, row, "after_min", minutes=1),
-        severity=_word(where, row, "severity", SEVERITIES),
-        escalate=_span(where, row, "escalate_min", minutes=1),
+        limit=None if limit is None else float(limit),
+        after=_span(row, "after_min", minutes=1),
+        severity=row.get("severity"),
+        escalate=_span(row, "escalate_min", minutes=1),
         off=row.get("off", False),
     )
 
 
-def _channel(where: str, row: Mapping[str, Any]) -> str:
-    _known(where, row, ("least",))
-    return _word(where, row, "least", SEVERITIES) or SEVERITIES[0]
-
-
-def _retention(row: Mapping[str, Any]) -> Retention:
-    names = tuple(vars(Retention()))
-    _known("retention", row, tuple(f"{name}_days" for name in names))
-    spans = {name: _span("retention", row, f"{name}_days", minutes=24 * 60) for name in names}
-    return Retention(**{name: span for name, span in spans.items() if span is not None})
-
-
-def _known(where: str, row: Mapping[str, Any], names: tuple[str, ...]) -> None:
-    strange = sorted(set(row) - set(names))
-    if strange:
-        raise ValueError(f"{where} has {', '.join(strange)}; it may have {', '.join(names)}")
-
-
-def _word(where: str, row: Mapping[str, Any], name: str, words: tuple[str, ...]) -> str | None:
-    if row.get(name) not in (None, *words):
-        raise ValueError(f"{where}.{name} is {row[name]!r}; use one of {', '.join(words)}")
-    return row.get(name)
-
-
-def _span(where: str, row: Mapping[str, Any], name: str, *, minutes: float) -> timedelta | None:
-    value = _number(where, row, name)
-    return None if value is None else timedelta(minutes=value * minutes)
-
-
-def _number(where: str, row: Mapping[str, Any], name: str, *, least: float = 0) -> float | None:
+def _span(row: Mapping[str, Any], name: str, *, minutes: float) -> timedelta | None:
     value = row.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < float("inf"):
-        raise ValueError(f"{where}.{name} is {value!r}; write a number of at least {least:g}")
-    return float(value)
+    return None if value is None else timedelta(minutes=value * minutes)

@@ -9,6 +9,8 @@ from pipeline.warehouse import Session
 
 HOUR = timedelta(hours=1)
 MOST_OF_AN_HOUR_MIN = 30
+NOT_DUE = "not due"
+"""How the reason of an hour begins that nothing was to be issued for; queries count only the others as missed."""
 
 
 def current_origin(now: datetime) -> datetime:
@@ -16,16 +18,27 @@ def current_origin(now: datetime) -> datetime:
     return now.replace(minute=0, second=0, microsecond=0) - HOUR
 
 
-def missed(session: Session, target: str, *, due: datetime, now: datetime) -> pd.DataFrame:
+def newest_due(now: datetime, every: timedelta) -> datetime:
+    """The newest origin (aware UTC) in time at `now` or before it whose hour of the UTC day `every` divides."""
+    origin = current_origin(now)
+    return origin - timedelta(hours=origin.hour % (every // HOUR))
+
+
+def missed(session: Session, target: str, *, due: datetime, now: datetime, every: timedelta = HOUR) -> pd.DataFrame:
     """Columns target, origin, reason: hours of a target before `due`, since its first live issue, that have none.
 
     Those noted already are left out, unless by a clock ahead of `now`; an hour that is replayed later stays noted.
+    Hours that were not due are noted as such, so that the next change of `every` leaves no hole unexplained.
     """
     origins = session.ask("unissued_origins", target=target, due=due, now=now)
     if origins.empty:
         return pd.DataFrame({"target": [], "origin": [], "reason": []})
     found = session.ask("missed_reasons", batch=origins, now=now)
-    reasons = [_reason(row) for row in found.to_dict("records")]
+    hours = every // HOUR
+    reasons = [
+        f"{NOT_DUE}: issued every {hours} hours" if row["origin"].hour % hours else _reason(row)
+        for row in found.to_dict("records")
+    ]
     return pd.DataFrame({"target": target, "origin": found["origin"], "reason": reasons})
 
 

@@ -80,17 +80,24 @@ def gaps(session: Session, market: Market, now: datetime, *, span: timedelta = t
     outcome and message of the last answer (None when it was never asked for). What is missing at the end is
     staleness, not a gap.
     """
-    found = [_gaps(session, market, series, now, span) for series in market.series]
-    return pd.concat(found, ignore_index=True)
-
-
-def _gaps(session: Session, market: Market, series: Series, now: datetime, span: timedelta) -> pd.DataFrame:
-    row = session.ask("newest_point", series=series.id).iloc[0]
-    start = now if pd.isna(row.oldest) else max(row.oldest, pd.Timestamp(now - span).ceil(series.cadence))
-    end = now if pd.isna(row.newest) else min(row.newest, pd.Timestamp(now).floor(series.cadence))
+    names = tuple(series.id for series in market.series)
+    reach = session.ask("gap_reach", series=names).set_index("series")
+    # All series in one question: a market may have dozens.
+    windows = [_window(series, reach, now, span) for series in market.series]
     return session.ask(
-        "gap_windows", series=series.id, start=start, end=end, cadence=series.cadence, **_bounds(market.events)
-    )
+        "gaps_of_series", series=names, starts=tuple(first for first, _ in windows),
+        ends=tuple(last for _, last in windows), cadences=tuple(one.cadence for one in market.series),
+        **_bounds(market.events),
+    )  # fmt: skip
+
+
+def _window(series: Series, reach: pd.DataFrame, now: datetime, span: timedelta) -> tuple[datetime, datetime]:
+    """From where to where slots of a series can be missing."""
+    if series.id not in reach.index:
+        return now, now
+    oldest, newest = (reach[name][series.id].to_pydatetime() for name in ("oldest", "newest"))
+    since = pd.Timestamp(now - span).ceil(series.cadence).to_pydatetime()
+    return max(oldest, since), min(newest, pd.Timestamp(now).floor(series.cadence).to_pydatetime())
 
 
 def _bounds(events: tuple[Event, ...]) -> dict[str, Any]:

@@ -64,7 +64,8 @@ def reproduce(
         again = _rebuilt(session, target, built, written_by=rows["written_at"].iloc[0])
     version, model, excuse = _model(warehouse, models, target, stored)
     issued = _issued(stored, again, target, model, excuse, recent)
-    compared = issuing.rows(again, issued, issuer="", target=target.id, mode=NO_MODE, made_at=_made_at(stored))
+    about: dict[str, Any] = {"target": target.id, "mode": NO_MODE, "made_at": _made_at(stored)}
+    compared = issuing.rows(again, issued, issuer="", **about, horizons=tuple(stored["horizon"]))
     return Reproduction(
         version_id=stored["version_id"].iloc[0],
         issuer=stored["issuer"].iloc[0],
@@ -131,7 +132,10 @@ def _model(
 
 def _excuse(stored: pd.DataFrame) -> str:
     """Why there was no model, without what issuing adds when naive has no value either."""
-    return str(stored["reason"].iloc[0]).removesuffix(issuing.NAIVE_UNKNOWN)
+    reason = str(stored["reason"].iloc[0])
+    for added in issuing.NAIVE_UNKNOWN:
+        reason = reason.removesuffix(added)
+    return reason
 
 
 def _loaded(row: Mapping[str, Any], models: Path, target: Target) -> Model:

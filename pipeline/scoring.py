@@ -6,19 +6,26 @@ import numpy as np
 
 from pipeline import metrics
 from pipeline.intervals import LEVELS
-from pipeline.models.base import Floats
+from pipeline.models.base import SPIKY, Floats
 
 Band = Mapping[str, Floats]
 
 
 def scores(
-    forecast: Floats, actual: Floats, scale: float, band: Band | None, references: Mapping[str, Floats | None]
+    forecast: Floats,
+    actual: Floats,
+    scale: float,
+    band: Band | None,
+    references: Mapping[str, Floats | None],
+    kind: str = "load",
 ) -> dict[str, float]:
     """Scores of (n, H) forecasts over the pairs where both sides are known; `actual` is NaN outside the slice.
 
     `scale` from metrics.seasonal_scale; `band` quantiles (n, H) by level, NaN where there is none yet;
     `references` has the forecasts (n, H) of naive and operator, or None: those skills are NaN then, as is a
-    reference's own. Standard errors are NaN where the slice has too few days, see metrics.mean_error.
+    reference's own. Standard errors are NaN where the slice has too few days, see metrics.mean_error. What says
+    nothing of a `kind` of target is NaN: a percentage of a price or spread, the direction and profit of anything but
+    a spread, the tail of what has no spikes.
     """
     loss = np.abs(forecast - actual)
     return {
@@ -26,14 +33,14 @@ def scores(
         "mae": float(metrics.mae(forecast, actual)),
         "mae_se": metrics.mean_error(loss),
         "rmse": float(metrics.rmse(forecast, actual)),
-        "mape": float(metrics.mape(forecast, actual)),
+        "mape": np.nan if kind in SPIKY else float(metrics.mape(forecast, actual)),
         "bias": float(metrics.bias(forecast, actual)),
         "mase": float(metrics.mase(forecast, actual, scale=scale)),
         "pinball_loss": np.nan if band is None else _pinball_loss(band, actual),
         "coverage": np.nan if band is None else float(metrics.coverage(band["p10"], band["p90"], actual)),
-        "hit_rate": np.nan,
-        "tail_mae": np.nan,
-        "profit": np.nan,
+        "hit_rate": float(metrics.hit_rate(forecast, actual)) if kind == "spread" else np.nan,
+        "tail_mae": metrics.tail_mae(forecast, actual) if kind in SPIKY else np.nan,
+        "profit": float(metrics.profit(forecast, actual)) if kind == "spread" else np.nan,
     } | _against(forecast, actual, references)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from pipeline import freshness, machine
 from pipeline.errors import WrongFile
 from pipeline.markets import Market, Target
-from pipeline.punctuality import current_origin
+from pipeline.punctuality import current_origin, newest_due
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 
@@ -82,8 +82,8 @@ def look(warehouse: Warehouse, settings: Settings, markets: dict[str, Market], n
 
 
 def _target(target: Target, row: Row, now: datetime) -> Row:
-    due = pd.Timestamp(now - target.issue_delay - target.issue_grace).floor("h") - HOUR
-    late = 0 if row["origin"] is None else max(0, round((due - row["origin"]) / HOUR))
+    due = newest_due(now - target.issue_delay - target.issue_grace, target.every)
+    late = 0 if row["origin"] is None else max(0, -((row["origin"] - due) // target.every))
     return {"target": target.id, "unit": target.series.unit} | row | {"hours_late": late}
 
 

@@ -83,7 +83,7 @@ def quarantine(context: Context, session: Session, source: str, refused: pd.Data
 
 def _changed(session: Session, series: Series, good: pd.DataFrame) -> pd.DataFrame:
     if good.empty:
-        return good.assign(revised=False)
+        return good.assign(revised=False, newer=False)
     first, last = good["valid_at"].iloc[0], good["valid_at"].iloc[-1]
     return session.ask("changed_points", batch=good, series=series.id, first=first, last=last)
 
@@ -92,16 +92,27 @@ def _stamped(changed: pd.DataFrame, series: Series, at: pd.Timestamp) -> pd.Data
     """Give each row its `made_at`.
 
     A first measured value that does not say was published when its series' delay was over; a revised one
-    is of the moment we saw it, whatever the provider says, or it would seem known from the beginning.
+    is of the moment we saw it, whatever the provider says, or it would seem known from the beginning. So is a revised
+    forecast, unless it is a later one by the provider's own word.
     """
     seen = pd.Series(at, index=changed.index)
-    made_at = changed["made_at"]
+    made_at, revised = changed["made_at"], changed["revised"].astype(bool)
     if series.kind == "measured":
         published = changed["valid_at"] + series.cadence + series.delay
         made_at = made_at.fillna(published.where(published < seen, seen))
-        made_at = made_at.where(~changed["revised"].astype(bool), seen)
-    made_at = made_at.fillna(seen).astype("datetime64[us, UTC]")
-    return changed.drop(columns="revised").assign(made_at=made_at)
+        revised_late = revised
+    else:
+        revised_late = revised & ~changed["newer"].astype(bool)
+    made_at = made_at.where(~revised_late, seen).fillna(seen).astype("datetime64[us, UTC]")
+    return changed.drop(columns=["revised", "newer"]).assign(made_at=made_at)
+
+
+def note_read(
+    context: Context, source: str, series: Iterable[Series], window: Window, outcome: str, message: str
+) -> None:
+    """Write down that `source` was looked at and what of it was read, without any values."""
+    with context.warehouse.write() as session:
+        session.append("fetches", _fetch_rows(context, source, series, window, outcome, message, Stored()))
 
 
 def note_failure(context: Context, source: str, series: Iterable[Series], window: Window, error: SourceError) -> None:

@@ -12,7 +12,7 @@ from pipeline.errors import NotEnoughData
 from pipeline.exogenous import PREFIX
 from pipeline.features import Actuals, Built
 from pipeline.inputs import HOUR, Facts
-from pipeline.markets import Target
+from pipeline.markets import HORIZONS, Target
 from pipeline.models.base import Batch
 from pipeline.warehouse import Warehouse
 from pipeline.windows import DAY, WINDOW_HOURS, Times
@@ -83,7 +83,7 @@ def gather(warehouse: Warehouse, target: Target, *, as_of: datetime) -> Lesson:
     built = facts.built(origins, inputs.earliest_as_of(origins, target, history))
     built = built.rows((built.stale_hours == 0) & ~_declared(target, origins, back=DAY) & ~_late(target, built))
     actuals = features.training_actuals(history, built.batch.origins, as_of=_moment(as_of))
-    ahead = built.batch.origins[:, None] + np.array(target.horizons).astype("timedelta64[h]")
+    ahead = built.batch.origins[:, None] + np.array(HORIZONS).astype("timedelta64[h]")
     actuals.value[_declared(target, ahead)] = np.nan
     built = replace(built, batch=_blinded(built.batch))
     return Lesson(target, as_of, facts, built, actuals, _fingerprint(facts, as_of))

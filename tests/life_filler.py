@@ -28,6 +28,7 @@ EVIDENCE = {
     "candidate_mae": 301.2, "champion_mae": 312.9, "standard_error": 4.1, "p_value": 0.008, "flaw": None,
 }  # fmt: skip
 SLICES = {"all": 1.0, "peak": 1.2, "day=working": 1.05, "day=sunday": 1.3, "hour=07": 1.6, "hour=15": 0.8}
+OF_SPREADS = ("hit_rate", "tail_mae", "profit")
 SUBJECTS = {"feature": ("level", "level_24h", "change_1h"), "prediction": ("T+1", "T+6"), "residual": ("T+1", "T+6")}
 
 
@@ -105,6 +106,7 @@ def slices(at: pd.Timestamp, target: str) -> pd.DataFrame:
             "skill_naive_se": np.nan if family == "naive" else 0.02,
             "skill_operator": 0.3, "skill_operator_se": 0.03, "p_value": 0.001, "scored_at": at - timedelta(hours=2),
         }
+        | dict.fromkeys(OF_SPREADS, np.nan)
         for family, worse in {"boosting": 1.0, "ridge": 1.15, "naive": 2.1}.items()
         for cut, horizon, factor in cuts
     ]  # fmt: skip
@@ -128,4 +130,5 @@ def scores(run_id: str, target: str, mae: float, when: pd.Timestamp) -> pd.DataF
         for h in range(1, 7)
     ]  # fmt: skip
     unknown = ("mae_se", "skill_naive", "skill_naive_se", "skill_operator", "skill_operator_se", "p_value")
-    return pd.DataFrame(rows).assign(kind="hold_out", slice="all", **dict.fromkeys(unknown, float("nan")))
+    empty = dict.fromkeys((*unknown, *OF_SPREADS), float("nan"))
+    return pd.DataFrame(rows).assign(kind="hold_out", slice="all", **empty)

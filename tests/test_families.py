@@ -97,7 +97,7 @@ def test_a_spike_in_the_lessons_does_not_bend_the_families_for_prices() -> None:
     test, truth = batch.rows(slice(-240, None)), actual[-240:]
     spiked = actual[:-240].copy()
     spiked[np.arange(7, len(spiked), 211)] += 1e6
-    for name in ("boosting_absolute", "ridge_asinh"):
+    for name in ("boosting_asinh", "ridge_asinh"):
         state = families[name].fit(batch.rows(slice(0, -240)), spiked, seed=0, jobs=2)
         assert np.abs(families[name].predict(state, test) - truth).mean() < 1500
     state = ridge.FAMILY.fit(batch.rows(slice(0, -240)), spiked, seed=0, jobs=1)

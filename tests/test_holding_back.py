@@ -18,7 +18,7 @@ MINUTE = timedelta(minutes=1)
 class Provider:
     """A source that answers with `error`, or well when there is none; `asked` has the series of each question."""
 
-    name, together, max_window = "demo", False, timedelta(days=1)
+    name, together, max_window, every = "demo", False, timedelta(days=1), timedelta()
 
     def __init__(self, inner: Any) -> None:
         self.inner, self.error, self.asked = inner, None, []

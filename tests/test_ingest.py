@@ -62,7 +62,8 @@ def test_a_hole_the_provider_keeps_is_asked_for_three_times_and_then_left(desk: 
 
     class Holed:
         def __init__(self, inner) -> None:
-            self.name, self.max_window, self.together, self._inner = inner.name, inner.max_window, False, inner
+            self.name, self.max_window, self._inner = inner.name, inner.max_window, inner
+            self.together, self.every = False, timedelta()
 
         def fetch(self, series, window, *, now, settings):
             asked.append(window)
@@ -139,10 +140,10 @@ def test_spain_without_a_token_uses_the_public_source_and_with_one_the_better_on
     [
         (("Europe/Madrid", "Europe/Atlantis"), "Atlantis"),
         (('kind = "measured"', 'kind = "guessed"'), "guessed"),
-        (("minimum = 10000", "minimum = 70000"), "minimum >= maximum"),
+        (("minimum = 10000", "minimum = 70000"), "write the lower one first"),
         (('operator = "load_forecast"', 'operator = "oracle"'), "oracle"),
         (("[market.demo]", "[market.demo"), "sextant.toml"),
-        (('unit = "MW"', ""), "unit"),
+        (('unit = "MW"\ncadence_min = 5', "cadence_min = 5"), "lacks unit"),
         (("cadence_min = 5", 'cadence_min = "five"'), "market.demo"),
     ],
 )
@@ -160,3 +161,45 @@ def test_an_unknown_market_and_a_wrong_number_are_refused_by_name() -> None:
         Settings.load({"SEXTANT_LOCK_WAIT_S": "soon"})
     with pytest.raises(ConfigError, match="above 0"):
         Settings.load({"SEXTANT_HTTP_TIMEOUT_S": "-1"})
+
+
+def test_the_scheduler_asks_no_sooner_than_a_source_says_and_a_person_at_once(desk: Desk, monkeypatch) -> None:
+    monkeypatch.setattr("pipeline.sources.demo.Demo.every", timedelta(minutes=50))
+    runner = desk.runner()
+
+    def asked(by: str) -> int:
+        before = desk.rows("fetches")
+        runner.run(desk.jobs["ingest"], by=by)
+        return desk.rows("fetches") - before
+
+    assert asked("scheduler") > 0
+    desk.now += timedelta(minutes=40)
+    assert (asked("scheduler"), asked("ana") > 0) == (0, True)
+    desk.now += timedelta(minutes=51)
+    assert asked("scheduler") > 0
+
+
+def test_a_revised_forecast_of_the_same_stated_moment_counts_from_when_it_was_seen(desk: Desk, monkeypatch) -> None:
+    desk.done("ingest")
+    choose, changed = ingest.choose_sources, desk.now + timedelta(hours=1)
+
+    class Revised:
+        def __init__(self, inner) -> None:
+            self.name, self.max_window, self._inner = inner.name, inner.max_window, inner
+            self.together, self.every = False, timedelta()
+
+        def fetch(self, series, window, *, now, settings):
+            points = self._inner.fetch(series, window, now=now, settings=settings)
+            return points.assign(value=points["value"] + 1.0)
+
+    monkeypatch.setattr(
+        ingest,
+        "choose_sources",
+        lambda context, market: [(Revised(one), mine) for one, mine in choose(context, market)],
+    )
+    desk.now = changed
+    desk.done("ingest")
+    known = ask(desk, "FROM raw_known WHERE series = 'demo.load_forecast' ORDER BY valid_at, seen_at")
+    found = known[known.duplicated("valid_at", keep="first")]
+    assert len(found) > 0
+    assert (found[["made_at", "known_at"]] >= changed).all(axis=None)

@@ -13,7 +13,7 @@ from pipeline.markets import Target
 from tests.conftest import Desk, ask
 
 INPUTS = ["load_forecast", "temperature_forecast", "price", "temperature"]
-MORE = '\n[market.demo.target.temperature]\ntitle = "Temperature"\nkind = "generation"\ninputs = ["load"]\n'
+MORE = '\n[market.demo.target.price]\ntitle = "Price"\nkind = "price"\ninputs = ["load"]\n'
 
 
 @pytest.fixture

@@ -135,6 +135,17 @@ def test_a_price_may_step_as_demand_may_not(built: Built, target: Target) -> Non
     assert set(issue(built, price, model(shift=far), Shifted()).status) == {"ok", "reduced"}
 
 
+def test_demand_may_step_as_far_as_the_last_day_went(built: Built, target: Target) -> None:
+    """Zones with much sun double between noon and evening, day after day."""
+    far, batch = float(0.7 * built.batch.level.max()), built.batch
+    broad = replace(target, series=replace(target.series, minimum=-1e6, maximum=1e6))
+    shared = batch.shared.copy()
+    shared[:, batch.shared_names.index("max_24")] = 2 * far
+    swinging = replace(built, batch=replace(batch, shared=shared))
+    assert "fallback" in issue(built, broad, model(shift=far), Shifted()).status
+    assert set(issue(swinging, broad, model(shift=far), Shifted()).status) == {"ok", "reduced"}
+
+
 def test_without_a_model_the_fallback_has_the_bands_of_naive_as_recorded(built: Built, target: Target) -> None:
     bare = issue(built, target, None, None)
     assert set(bare.status) == {"fallback"}

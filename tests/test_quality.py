@@ -22,7 +22,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[[Edit], None]:
     choose = ingest.choose_sources
 
     class Spoiled:
-        together = False
+        together, every = False, timedelta()
 
         def __init__(self, inner: Any, edit: Edit) -> None:
             self.name, self.max_window, self._inner, self._edit = inner.name, inner.max_window, inner, edit

@@ -13,25 +13,41 @@ from pipeline.errors import NotYetPublished
 from pipeline.markets import Market, Series
 from pipeline.settings import ROOT, Settings
 from pipeline.sources.base import POINT_COLUMNS, Window
+from tests.servers.caiso import CaisoServer
+from tests.servers.caiso import invented_store as invented_california
+from tests.servers.ercot import ErcotServer
+from tests.servers.ercot_store import invented_store as invented_texas
 from tests.servers.grid import GridServer
 from tests.servers.store import invented_store
+from tests.servers.weather import WeatherServer
 
 SOURCES = discover("pipeline.sources", "SOURCE")
-MARKETS = load_markets(ROOT / "sextant.toml", ("demo", "es"))
+MARKETS = load_markets(ROOT / "sextant.toml", ("demo", "es", "caiso", "caiso_now", "ercot"))
 NOW = datetime(2024, 10, 28, 10, tzinfo=UTC)
 DAY = Window(datetime(2024, 10, 26, 22, tzinfo=UTC), datetime(2024, 10, 27, 23, tzinfo=UTC))
 
+# 25 hours as well, of what it shows: from the local midnight before yesterday on.
+SHOWN = {"ercot_dashboard": Window(datetime(2024, 10, 27, 5, tzinfo=UTC), datetime(2024, 10, 28, 6, tzinfo=UTC))}
+
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[GridServer]:
-    with GridServer(invented_store("2024-10-20", "2024-10-31"), NOW) as running:
-        yield running
-
-
-@pytest.fixture
-def settings(server: GridServer) -> Settings:
-    env = {"SEXTANT_ESIOS_URL": server.url, "SEXTANT_REDATA_URL": server.url, "ESIOS_API_KEY": server.token}
-    return Settings.load(env | {"SEXTANT_HTTP_TRIES": "1"})
+def settings() -> Iterator[Settings]:
+    """Where each provider's local server is."""
+    with (
+        GridServer(invented_store("2024-10-20", "2024-10-31"), NOW) as spain,
+        CaisoServer(invented_california("2024-10-20", "2024-11-07"), NOW) as california,
+        ErcotServer(invented_texas("2024-10-16", "2024-11-07"), NOW) as texas,
+        WeatherServer(NOW) as weather,
+    ):
+        env = {
+            "SEXTANT_HTTP_TRIES": "1",
+            **{"SEXTANT_SQL_DRIVER": "sqlite3", "SQL_DATABASE": "ercot.db"},
+            **{"SEXTANT_ESIOS_URL": spain.url, "SEXTANT_REDATA_URL": spain.url, "ESIOS_API_KEY": spain.token},
+            **{"SEXTANT_CAISO_URL": california.url, "SEXTANT_CAISO_OUTLOOK_URL": california.url},
+            **texas.env,
+            **weather.env(),
+        }
+        yield Settings.load(env)
 
 
 @pytest.fixture(params=sorted(SOURCES))
@@ -72,10 +88,11 @@ def test_points_have_the_agreed_columns_and_types(source: Any, settings: Setting
 
 
 def test_a_25_hour_day_is_complete_and_nothing_lies_outside_the_window(source: Any, settings: Settings) -> None:
+    day = SHOWN.get(source.name, DAY)
     for one in series_of(source):
-        points = source.fetch([one], DAY, now=NOW, settings=settings)
-        assert points["valid_at"].min() == pd.Timestamp(DAY.start)
-        assert points["valid_at"].max() < pd.Timestamp(DAY.end)
+        points = source.fetch([one], day, now=NOW, settings=settings)
+        assert points["valid_at"].min() == pd.Timestamp(day.start)
+        assert points["valid_at"].max() < pd.Timestamp(day.end)
         assert points["valid_at"].nunique() == timedelta(hours=25) // one.cadence
 
 

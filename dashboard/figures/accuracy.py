@@ -8,10 +8,14 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard import formats
-from dashboard.figures.charts import dress
+from dashboard.figures.charts import dress, ticks
 from dashboard.figures.palette import Palette
 
 LINES = {"naive": ("Naive", "dash", "diamond"), "operator": ("Operator", "dashdot", "square")}
+SHARES = {"skill": "n", "coverage": "n_band", "hit_rate": "n_hit_rate"}
+"""Measures that are shares, and how many forecasts each is of."""
+RIGHT = {"coverage": 0.8, "hit_rate": 0.5}
+"""A line across: the share that is right, or that chance alone gives."""
 CLIPPED = 0.98
 """The share of errors that the colours of the heat map tell apart; what is larger has the last colour."""
 
@@ -19,18 +23,18 @@ CLIPPED = 0.98
 def by_slice(rows: pd.DataFrame, metric: str, *, palette: Palette, digits: int = 0, height: int = 320) -> go.Figure:
     """One bar or point a slice with whiskers of one standard error; rows as from panels.by_slice.sliced."""
     figure = go.Figure()
-    if metric in ("skill", "coverage"):
+    if metric in SHARES:
         _shares(figure, rows, metric, palette)
     else:
         _bars(figure, rows, metric, palette, 2 if metric == "relative" else digits)
-    dress(figure, palette, height=height)
+    dress(figure, palette, height=height, digits=digits)
     figure.update_xaxes(type="category", tickangle=-60 if len(rows) > 12 else 0)
-    if metric in ("skill", "coverage"):
+    if metric in SHARES:
         figure.update_yaxes(tickformat=".0%", zeroline=metric == "skill", zerolinecolor=palette.muted)
-    elif metric == "bias":
+    elif metric in ("bias", "profit"):
         figure.update_yaxes(zeroline=True, zerolinecolor=palette.muted)
     else:
-        figure.update_yaxes(rangemode="tozero", tickformat=",.2f" if metric == "relative" else ",.0f")
+        figure.update_yaxes(rangemode="tozero", tickformat=",.2f" if metric == "relative" else ticks(digits))
     return figure
 
 
@@ -46,7 +50,7 @@ def _bars(figure: go.Figure, rows: pd.DataFrame, metric: str, palette: Palette, 
     )  # fmt: skip
     for name in LINES if metric == "mae" else ():
         if rows[f"{name}_mae"].notna().any():
-            _line(figure, rows["name"], rows[f"{name}_mae"], name, palette, _counts(rows["n"]))
+            _line(figure, rows["name"], rows[f"{name}_mae"], name, palette, _counts(rows["n"]), digits=digits)
 
 
 def _shares(figure: go.Figure, rows: pd.DataFrame, metric: str, palette: Palette) -> None:
@@ -54,6 +58,7 @@ def _shares(figure: go.Figure, rows: pd.DataFrame, metric: str, palette: Palette
         "skill": (("skill", "Against naive", palette.naive, "diamond"),
                   ("skill_operator", "Against operator", palette.operator, "square")),
         "coverage": (("coverage", f"In {formats.BAND}", palette.forecast, "circle"),),
+        "hit_rate": (("hit_rate", "Direction right", palette.forecast, "circle"),),
     }  # fmt: skip
     for column, label, colour, symbol in looks[metric]:
         if rows[column].notna().any():
@@ -64,24 +69,31 @@ def _shares(figure: go.Figure, rows: pd.DataFrame, metric: str, palette: Palette
                 customdata=np.column_stack(
                     [
                         [formats.percent(share) for share in rows[column]],
-                        _counts(rows["n_band" if metric == "coverage" else "n"]),
+                        _counts(rows[SHARES[metric]]),
                     ]
                 ),
                 hovertemplate="%{x}: %{customdata[0]} (n = %{customdata[1]})<extra>%{fullData.name}</extra>",
             )  # fmt: skip
-    if metric == "coverage":
-        figure.add_hline(y=0.8, line={"color": palette.previous, "dash": "dash", "width": 2})
+    if metric in RIGHT:
+        figure.add_hline(y=RIGHT[metric], line={"color": palette.previous, "dash": "dash", "width": 2})
 
 
 def _line(
-    figure: go.Figure, x: Any, y: pd.Series, name: str, palette: Palette, counts: list[str], width: float = 2
+    figure: go.Figure,
+    x: Any,
+    y: pd.Series,
+    name: str,
+    palette: Palette,
+    counts: list[str],
+    width: float = 2,
+    digits: int = 0,
 ) -> None:
     label, dash, symbol = LINES[name]
     colour = palette.naive if name == "naive" else palette.operator
     figure.add_scatter(
         x=x, y=y, name=label, mode="lines+markers" if width > 1.5 else "lines", customdata=counts,
         line={"color": colour, "width": width, "dash": dash}, marker={"symbol": symbol, "size": 7},
-        hovertemplate="%{y:,.0f} (n = %{customdata})<extra>%{fullData.name}</extra>",
+        hovertemplate=f"%{{y:,.{digits}f}} (n = %{{customdata}})<extra>%{{fullData.name}}</extra>",
     )  # fmt: skip
 
 
@@ -141,7 +153,7 @@ def _grid(cells: pd.DataFrame, column: str, days: list[Any], clocks: list[str]) 
 
 def trend(
     points: pd.DataFrame, *, marks: pd.DataFrame, stretches: pd.DataFrame, limit: float | None, palette: Palette,
-    unit: str, height: int = 340,
+    unit: str, height: int = 340, digits: int = 0,
 ) -> go.Figure:  # fmt: skip
     """Rolling MAE of 7 days with the most that the alert rule allows; points, marks and stretches as from panels.trend.
 
@@ -154,25 +166,27 @@ def trend(
         )
     for name in LINES:
         if points[name].notna().any():
-            _line(figure, points["at"], points[name], name, palette, _counts(points["n_common"]), width=1.3)
+            _line(
+                figure, points["at"], points[name], name, palette, _counts(points["n_common"]), width=1.3, digits=digits
+            )
     figure.add_scatter(
         x=points["at"], y=points["allowed"], name="Most allowed", mode="lines", connectgaps=False,
         line={"color": palette.warning, "width": 1.6, "shape": "hv"}, customdata=_counts(points["n_before"]),
-        hovertemplate="%{y:,.0f} (28 days before, n = %{customdata})<extra>Most allowed</extra>",
+        hovertemplate=f"%{{y:,.{digits}f}} (28 days before, n = %{{customdata}})<extra>Most allowed</extra>",
     )  # fmt: skip
     figure.add_scatter(
         x=points["at"], y=points["mae"], name="Sextant, 7 days", mode="lines+markers", customdata=_counts(points["n"]),
         line={"color": palette.forecast, "width": 2.6}, marker={"size": 5},
-        hovertemplate="%{y:,.0f} (n = %{customdata})<extra>Sextant</extra>",
+        hovertemplate=f"%{{y:,.{digits}f}} (n = %{{customdata}})<extra>Sextant</extra>",
     )  # fmt: skip
     if limit is not None:
         figure.add_hline(
             y=limit, line={"color": palette.warning, "dash": "dot", "width": 2},
-            annotation={"text": f"own limit {formats.number(limit)} {unit}", "font": {"color": palette.text}},
+            annotation={"text": f"own limit {formats.number(limit, digits)} {unit}", "font": {"color": palette.text}},
         )  # fmt: skip
     for place, (at, label) in enumerate(zip(marks["at"], marks["label"], strict=True)):
         _mark(figure, at, label, palette, place)
-    dress(figure, palette, height=height)
+    dress(figure, palette, height=height, digits=digits)
     figure.update_layout(hovermode="x unified", margin_t=64)
     figure.update_yaxes(rangemode="tozero")
     figure.update_xaxes(type="date", tickformat="%d %b")

@@ -67,27 +67,27 @@ def pit(tenths: pd.DataFrame, *, palette: Palette, height: int = 300) -> go.Figu
     return figure
 
 
-def width_by_horizon(rows: pd.DataFrame, *, palette: Palette, height: int = 300) -> go.Figure:
+def width_by_horizon(rows: pd.DataFrame, *, palette: Palette, height: int = 300, digits: int = 0) -> go.Figure:
     """Mean width of the 80 % band as bars and its Winkler score as points; rows as from calibrating.by_horizon."""
     figure = go.Figure()
     x = [f"T+{one}" for one in rows["horizon"]]
     counts = [formats.number(n) for n in rows["n"]]
     figure.add_bar(
         x=x, y=rows["width"], name="Width", marker_color=palette.forecast, width=0.55, customdata=counts,
-        hovertemplate="%{y:,.1f} (n = %{customdata})<extra>Width</extra>",
+        hovertemplate=f"%{{y:,.{max(1, digits)}f}} (n = %{{customdata}})<extra>Width</extra>",
     )  # fmt: skip
     figure.add_scatter(
         x=x, y=rows["winkler"], name="Winkler score", mode="markers", customdata=counts,
         marker={"color": palette.other, "symbol": "diamond", "size": 10},
         error_y={"type": "data", "array": rows["winkler_se"], "color": palette.muted, "thickness": 1.5, "width": 5},
-        hovertemplate="%{y:,.1f} (n = %{customdata})<extra>Winkler score</extra>",
+        hovertemplate=f"%{{y:,.{max(1, digits)}f}} (n = %{{customdata}})<extra>Winkler score</extra>",
     )  # fmt: skip
-    dress(figure, palette, height=height)
+    dress(figure, palette, height=height, digits=digits)
     figure.update_yaxes(rangemode="tozero")
     return figure
 
 
-def width_by_hour(rows: pd.DataFrame, *, palette: Palette, height: int = 300) -> go.Figure:
+def width_by_hour(rows: pd.DataFrame, *, palette: Palette, height: int = 300, digits: int = 0) -> go.Figure:
     """Mean width of the 80 % band by local hour; rows as from calibrating.by_hour."""
     figure = go.Figure()
     figure.add_scatter(
@@ -96,9 +96,10 @@ def width_by_hour(rows: pd.DataFrame, *, palette: Palette, height: int = 300) ->
         customdata=np.column_stack(
             [[formats.number(n) for n in rows["n"]], [percent(share) for share in rows["inside80"]]]
         ),
-        hovertemplate="%{x:02d}:00 %{y:,.1f}, %{customdata[1]} inside (n = %{customdata[0]})<extra></extra>",
+        hovertemplate=f"%{{x:02d}}:00 %{{y:,.{max(1, digits)}f}}, "
+        "%{customdata[1]} inside (n = %{customdata[0]})<extra></extra>",
     )  # fmt: skip
-    dress(figure, palette, height=height)
+    dress(figure, palette, height=height, digits=digits)
     figure.update_layout(showlegend=False, margin_t=16)
     every = range(0, 24, 3)
     figure.update_xaxes(tickvals=list(every), ticktext=[f"{hour:02d}" for hour in every], range=[-0.6, 23.6])

@@ -6,14 +6,19 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from dashboard import formats
 from dashboard.figures.palette import Palette
 
 FONT = "Inter, system-ui, sans-serif"
 ISSUERS = {"sextant": "Sextant", "naive": "Naive", "operator": "Operator"}
-HOVER = "%{y:,.0f}<extra>%{fullData.name}</extra>"
 
 
-def mae_by_horizon(rows: pd.DataFrame, *, palette: Palette, height: int = 300) -> go.Figure:
+def hover(digits: int = 0) -> str:
+    """What a point says of itself: its value with so many decimals, and the name of its line."""
+    return f"%{{y:,.{digits}f}}<extra>%{{fullData.name}}</extra>"
+
+
+def mae_by_horizon(rows: pd.DataFrame, *, palette: Palette, height: int = 300, digits: int = 0) -> go.Figure:
     """Bars for Sextant, lines for the comparators; rows as from query `page_accuracy`."""
     figure = go.Figure()
     for issuer, part in _issuers(rows):
@@ -25,8 +30,8 @@ def mae_by_horizon(rows: pd.DataFrame, *, palette: Palette, height: int = 300) -
                 name=ISSUERS[issuer],
                 marker_color=palette.forecast,
                 width=0.55,
-                text=[f"{value:,.0f}" for value in part["mae"]],
-                hovertemplate=HOVER,
+                text=[formats.number(value, digits) for value in part["mae"]],
+                hovertemplate=hover(digits),
                 error_y=_doubt(part, palette),
                 **_inside(palette),
             )
@@ -36,15 +41,15 @@ def mae_by_horizon(rows: pd.DataFrame, *, palette: Palette, height: int = 300) -
                 y=part["mae"],
                 name=ISSUERS[issuer],
                 mode="lines+markers",
-                hovertemplate=HOVER,
+                hovertemplate=hover(digits),
                 **_comparator(issuer, palette),
             )
-    dress(figure, palette, height=height)
+    dress(figure, palette, height=height, digits=digits)
     figure.update_yaxes(rangemode="tozero")
     return figure
 
 
-def families(rows: pd.DataFrame, *, palette: Palette, best: str, height: int = 320) -> go.Figure:
+def families(rows: pd.DataFrame, *, palette: Palette, best: str, height: int = 320, digits: int = 0) -> go.Figure:
     """MAE along column `name`, one line a family; `best` is drawn bold."""
     figure = go.Figure()
     dashes = ("solid", "dash", "dot", "dashdot", "longdash")
@@ -60,7 +65,7 @@ def families(rows: pd.DataFrame, *, palette: Palette, best: str, height: int = 3
             y=part["mae"],
             name=name,
             mode="lines+markers",
-            hovertemplate=HOVER,
+            hovertemplate=hover(digits),
             line={
                 "color": colour,
                 "width": 3 if name == best else 1.8,
@@ -68,10 +73,15 @@ def families(rows: pd.DataFrame, *, palette: Palette, best: str, height: int = 3
             },
             marker={"symbol": symbols[0 if name == best else (place + 1) % 5], "size": 8 if name == best else 7},
         )
-    dress(figure, palette, height=height)
+    dress(figure, palette, height=height, digits=digits)
     figure.update_layout(hovermode="x unified")
     figure.update_yaxes(rangemode="tozero")
     return figure
+
+
+def ticks(digits: int) -> str:
+    """How an axis writes values that have so many decimals: those that are 0 are left out."""
+    return f",.{digits}~f" if digits else ",.0f"
 
 
 def _comparator(issuer: str, palette: Palette) -> Mapping[str, Any]:
@@ -101,8 +111,16 @@ def _issuers(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(name, rows[rows["issuer"] == name]) for name in ISSUERS if (rows["issuer"] == name).any()]
 
 
-def dress(figure: go.Figure, palette: Palette, *, height: int) -> None:
-    """The look all figures share."""
+def called(figure: go.Figure, name: str, instead: str) -> go.Figure:
+    """The figure with lines called `instead` where they are called `name`."""
+    for trace in figure.data:
+        words = str(trace.name or "")
+        trace.name = words.replace(name, instead).replace(name.lower(), instead.lower()) or None
+    return figure
+
+
+def dress(figure: go.Figure, palette: Palette, *, height: int, digits: int = 0) -> None:
+    """The look all figures share; `digits` are the decimals of the values."""
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 12, "t": 44, "b": 8},
@@ -125,4 +143,4 @@ def dress(figure: go.Figure, palette: Palette, *, height: int) -> None:
         dragmode=False,
     )
     figure.update_xaxes(showgrid=False, showline=True, linecolor=palette.grid, automargin=True)
-    figure.update_yaxes(gridcolor=palette.grid, zeroline=False, tickformat=",.0f", automargin=True)
+    figure.update_yaxes(gridcolor=palette.grid, zeroline=False, tickformat=ticks(digits), automargin=True)

@@ -8,53 +8,49 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboard.figures.charts import HOVER, dress
+from dashboard.figures.charts import dress, hover
 from dashboard.figures.palette import Palette
 from dashboard.formats import BAND, MINUS, steady, wall
 
 
-def draw(hours: pd.DataFrame, *, palette: Palette, zone: str, now: datetime, unit: str) -> go.Figure:
+def draw(
+    hours: pd.DataFrame, *, palette: Palette, zone: str, now: datetime, unit: str, digits: int = 0
+) -> go.Figure:  # fmt: skip
     """Hours as from query `page_fan`; times are drawn at the offset that `zone` has at `now`."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.78, 0.22], vertical_spacing=0.09)
     x = wall(hours["valid_at"], steady(zone, now))
-    _hindcast(figure, x, hours, palette)
-    _issue(figure, x, hours, palette)
-    _errors(figure, x, hours, palette)
+    _hindcast(figure, x, hours, palette, digits)
+    _issue(figure, x, hours, palette, digits)
+    _errors(figure, x, hours, palette, digits)
     _now_line(figure, x, palette, zone=zone, now=now)
-    dress(figure, palette, height=470)
+    dress(figure, palette, height=470, digits=digits)
     figure.update_layout(hovermode="x unified", uirevision=str(x.iloc[-1]), bargap=0.25)
     figure.update_yaxes(nticks=4, zeroline=True, zerolinecolor=palette.muted, row=2, col=1)
     figure.update_xaxes(
         tickformat="%H:%M\n%a %d %b", range=[x.iloc[0] - timedelta(minutes=30), x.iloc[-1] + timedelta(minutes=40)]
     )
-    small = {"size": 11, "color": palette.muted}
-    figure.add_annotation(
-        text=unit,
-        xref="paper",
-        yref="paper",
-        x=0,
-        y=1,
-        xanchor="right",
-        yanchor="bottom",
-        showarrow=False,
-        font=small,
-        xshift=-6,
-        yshift=6,
-    )
-    figure.add_annotation(
-        text=f"T+1 error, forecast {MINUS} actual; orange: outside {BAND}",
-        xref="paper",
-        yref="y2 domain",
-        x=0,
-        y=1.34,
-        showarrow=False,
-        xanchor="left",
-        font=small,
-    )
+    _notes(figure, unit, {"size": 11, "color": palette.muted})
     return figure
 
 
-def _hindcast(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palette) -> None:
+def _notes(figure: go.Figure, unit: str, small: dict[str, Any]) -> None:
+    """The unit above the axis, and what the lower part shows."""
+    figure.add_annotation(
+        text=upright(unit), xref="paper", yref="paper", x=0, y=1, xanchor="right", yanchor="bottom", showarrow=False,
+        font=small, xshift=-6, yshift=6,
+    )  # fmt: skip
+    figure.add_annotation(
+        text=f"T+1 error, forecast {MINUS} actual; orange: outside {BAND}", xref="paper", yref="y2 domain", x=0, y=1.34,
+        showarrow=False, xanchor="left", font=small,
+    )  # fmt: skip
+
+
+def upright(unit: str) -> str:
+    """A unit as it stands at the head of an axis, in two lines where it is long."""
+    return unit.replace("/", "/<br>", 1) if len(unit) > 4 else unit
+
+
+def _hindcast(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palette, digits: int) -> None:
     past = hours["horizon"].isna() | (hours["horizon"] == 1)
     band(
         figure,
@@ -74,11 +70,19 @@ def _hindcast(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Pal
         if hours[column].notna().any():
             values = hours[column].where(past) if column == "hindcast" else hours[column]
             figure.add_scatter(
-                x=x, y=values, name=name, mode="lines", line=line, hovertemplate=HOVER, legendrank=rank, row=1, col=1
+                x=x,
+                y=values,
+                name=name,
+                mode="lines",
+                line=line,
+                hovertemplate=hover(digits),
+                legendrank=rank,
+                row=1,
+                col=1,
             )
 
 
-def _issue(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palette) -> None:
+def _issue(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palette, digits: int) -> None:
     band(figure, x, hours["p10"], hours["p90"], palette.band, name=BAND, row=1, col=1)
     if hours["previous"].notna().any():
         line = {"color": palette.previous, "width": 1.8, "dash": "dash"}
@@ -88,7 +92,7 @@ def _issue(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palett
             name="Previous issue",
             mode="lines",
             line=line,
-            hovertemplate=HOVER,
+            hovertemplate=hover(digits),
             legendrank=1003,
             row=1,
             col=1,
@@ -102,7 +106,7 @@ def _issue(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palett
         mode="lines+markers",
         line={"color": palette.forecast, "width": 2.8},
         marker={"size": 9, "line": {"width": 1.5, "color": palette.paper}},
-        hovertemplate=HOVER,
+        hovertemplate=hover(digits),
         legendrank=1001,
         row=1,
         col=1,
@@ -130,7 +134,7 @@ def band(
     )  # fmt: skip
 
 
-def _errors(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palette) -> None:
+def _errors(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palette, digits: int) -> None:
     outside = hours["in_band"].eq(False)
     colours = [palette.outside if out else palette.bar for out in outside]
     figure.add_bar(
@@ -139,7 +143,7 @@ def _errors(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palet
         marker_color=colours,
         name="Error of T+1",
         showlegend=False,
-        hovertemplate="%{y:+,.0f}<extra>Error of T+1</extra>",
+        hovertemplate=f"%{{y:+,.{digits}f}}<extra>Error of T+1</extra>",
         row=2,
         col=1,
     )

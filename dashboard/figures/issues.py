@@ -7,8 +7,8 @@ from textwrap import wrap
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.figures.charts import HOVER, dress
-from dashboard.figures.fan import band
+from dashboard.figures.charts import dress, hover
+from dashboard.figures.fan import band, upright
 from dashboard.figures.palette import Palette
 from dashboard.formats import number, signed, steady, wall
 
@@ -18,36 +18,53 @@ LINE, LINES = 46, 2
 
 
 def compared(
-    hours: pd.DataFrame, *, palette: Palette, zone: str, now: datetime, unit: str, names: tuple[str, str]
+    hours: pd.DataFrame,
+    *,
+    palette: Palette,
+    zone: str,
+    now: datetime,
+    unit: str,
+    names: tuple[str, str],
+    digits: int = 0,
 ) -> go.Figure:
     """Two issues with their bands and the actuals, at the offset of `now`; hours as from query `page_compared`."""
     figure = go.Figure()
     x = wall(hours["valid_at"], steady(zone, now))
     band(figure, x, hours["other_p10"], hours["other_p90"], palette.hindcast_band)
     band(figure, x, hours["p10"], hours["p90"], palette.band)
-    _line(figure, x, hours["actual"], "Actual", {"color": palette.actual, "width": 2.4}, "circle")
-    _line(figure, x, hours["other_p50"], names[1], {"color": palette.previous, "width": 2, "dash": "dash"}, "diamond")
-    _line(figure, x, hours["p50"], names[0], {"color": palette.forecast, "width": 2.8}, "circle")
+    _line(figure, x, hours["actual"], "Actual", {"color": palette.actual, "width": 2.4}, "circle", digits)
+    _line(
+        figure,
+        x,
+        hours["other_p50"],
+        names[1],
+        {"color": palette.previous, "width": 2, "dash": "dash"},
+        "diamond",
+        digits,
+    )
+    _line(figure, x, hours["p50"], names[0], {"color": palette.forecast, "width": 2.8}, "circle", digits)
     for column in ("other_p10", "other_p90"):
         # The band of the older issue is also outlined, because two fills over each other cannot be told apart.
         if hours[column].notna().any():
             line = {"color": palette.previous, "width": 1, "dash": "dot"}
             figure.add_scatter(x=x, y=hours[column], mode="lines", line=line, showlegend=False, hoverinfo="skip")
-    dress(figure, palette, height=300)
+    dress(figure, palette, height=300, digits=digits)
     figure.update_layout(hovermode="x unified")
     figure.update_xaxes(tickformat="%H:%M\n%a %d %b")
     figure.add_annotation(
-        text=escape(unit), xref="paper", yref="paper", x=0, y=1, xanchor="right", yanchor="bottom", showarrow=False,
-        font={"size": 11, "color": palette.muted}, xshift=-6, yshift=6,
+        text=upright(escape(unit)), xref="paper", yref="paper", x=0, y=1, xanchor="right", yanchor="bottom",
+        showarrow=False, font={"size": 11, "color": palette.muted}, xshift=-6, yshift=6,
     )  # fmt: skip
     return figure
 
 
-def _line(figure: go.Figure, x: pd.Series, y: pd.Series, name: str, line: dict[str, object], symbol: str) -> None:
+def _line(
+    figure: go.Figure, x: pd.Series, y: pd.Series, name: str, line: dict[str, object], symbol: str, digits: int
+) -> None:
     if y.notna().any():
         figure.add_scatter(
             x=x, y=y, name=name, mode="lines+markers", line=line, marker={"size": 7, "symbol": symbol},
-            hovertemplate=HOVER,
+            hovertemplate=hover(digits),
         )  # fmt: skip
 
 
@@ -82,7 +99,7 @@ def waterfall(reasons: pd.DataFrame, *, palette: Palette, unit: str, digits: int
     _label(figure, words, palette, above=round(BAR * row_px / 2) + 3)
     low, high = min(0.0, *ends), max(0.0, *ends)
     room = 0.18 * ((high - low) or 1.0)
-    dress(figure, palette, height=84 + len(rows) * row_px)
+    dress(figure, palette, height=84 + len(rows) * row_px, digits=digits)
     figure.update_layout(margin={"t": 22, "l": 8, "r": 12, "b": 40}, bargap=0)
     figure.update_yaxes(range=[len(rows) - 0.55, -0.85], showticklabels=False, showgrid=False, ticks="")
     figure.update_xaxes(

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.figures.charts import dress
+from dashboard.figures.charts import dress, hover
 from dashboard.figures.palette import Palette
 from dashboard.formats import BAND, short, steady, wall
 
@@ -65,7 +65,9 @@ def _changes(figure: go.Figure, bars: pd.DataFrame, kind: str, palette: Palette)
     )
 
 
-def two_forecasts(forecasts: pd.DataFrame, *, palette: Palette, zone: str, height: int = 260) -> go.Figure:
+def two_forecasts(
+    forecasts: pd.DataFrame, *, palette: Palette, zone: str, height: int = 260, digits: int = 0
+) -> go.Figure:
     """Six hours of candidate and champion, each with its band where it has one; rows as of pipeline.preview.Preview."""
     figure = go.Figure()
     looks = {
@@ -87,9 +89,9 @@ def two_forecasts(forecasts: pd.DataFrame, *, palette: Palette, zone: str, heigh
             mode="lines+markers",
             line=line,
             marker={"symbol": symbol, "size": 8},
-            hovertemplate="%{y:,.0f}<extra>%{fullData.name}</extra>",
+            hovertemplate=hover(digits),
         )
-    dress(figure, palette, height=height)
+    dress(figure, palette, height=height, digits=digits)
     figure.update_layout(hovermode="x unified")
     figure.update_xaxes(tickformat="%H:%M")
     return figure

@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboard.figures.charts import dress
+from dashboard.figures.charts import dress, ticks
 from dashboard.figures.palette import Palette
 from dashboard.formats import short, wall
 
 DASHES = ("dash", "dot", "dashdot", "longdash", "longdashdot")
 SYMBOLS = ("square", "diamond", "triangle-up", "x", "cross")
-HOVER = "%{y:,.0f} (n = %{customdata[0]:,}, %{customdata[1]:,} in shadow)<extra>%{fullData.name}</extra>"
+COUNTED = " (n = %{customdata[0]:,}, %{customdata[1]:,} in shadow)<extra>%{fullData.name}</extra>"
 NARROW = 0.05
 """Share of the width below which a reign is too narrow for its name."""
 
@@ -28,6 +28,7 @@ def error_history(
     levels: Mapping[str, float],
     reigns: pd.DataFrame,
     height: int = 340,
+    digits: int = 0,
 ) -> go.Figure:
     """One line a version; rows as from query `page_error_history` in local time, `champion` bold.
 
@@ -44,24 +45,20 @@ def error_history(
         look = _look(place if name == champion or champion not in names else place - 1, name == champion, palette)
         part = rows[rows["version_id"] == name]
         figure.add_scatter(
-            x=part["bucket"],
-            y=part["mae"],
-            name=f"{short(name)}, champion" if name == champion else short(name),
-            mode="lines+markers",
-            customdata=part[["n", "n_shadow"]],
-            hovertemplate=HOVER,
-            **look,
-        )
+            x=part["bucket"], y=part["mae"], name=f"{short(name)}, champion" if name == champion else short(name),
+            mode="lines+markers", customdata=part[["n", "n_shadow"]],
+            hovertemplate=f"%{{y:,.{digits}f}}{COUNTED}", **look,
+        )  # fmt: skip
         if name in levels:
             _level(figure, levels[name], name, look["line"]["color"], first - room, last + room)
-    dress(figure, palette, height=height)
+    dress(figure, palette, height=height, digits=digits)
     figure.update_layout(hovermode="x unified")
     figure.update_yaxes(rangemode="tozero")
     figure.update_xaxes(tickformat="%d %b", range=[first - room, last + room])
     return figure
 
 
-def importance(rows: pd.DataFrame, *, palette: Palette) -> go.Figure:
+def importance(rows: pd.DataFrame, *, palette: Palette, digits: int = 0) -> go.Figure:
     """One bar a group of inputs, the largest on top, with one standard error; rows as from query `page_importances`."""
     figure = go.Figure()
     rows = rows.iloc[::-1]
@@ -73,12 +70,13 @@ def importance(rows: pd.DataFrame, *, palette: Palette) -> go.Figure:
         width=0.6,
         error_x={"type": "data", "array": rows["increase_se"], "color": palette.muted, "thickness": 1.5, "width": 5},
         customdata=rows[["n_columns", "increase_se"]],
-        hovertemplate="%{x:+,.1f} ± %{customdata[1]:,.1f}, %{customdata[0]} features<extra>%{y}</extra>",
+        hovertemplate=f"%{{x:+,.{max(1, digits)}f}} ± %{{customdata[1]:,.{max(1, digits)}f}}, "
+        "%{customdata[0]} features<extra>%{y}</extra>",
     )
     dress(figure, palette, height=64 + 38 * len(rows))
     figure.update_layout(showlegend=False, margin={"l": 8, "r": 12, "t": 8, "b": 8})
     figure.update_xaxes(
-        showgrid=True, gridcolor=palette.grid, tickformat=",.0f", zeroline=True, zerolinecolor=palette.muted
+        showgrid=True, gridcolor=palette.grid, tickformat=ticks(digits), zeroline=True, zerolinecolor=palette.muted
     )
     figure.update_yaxes(type="category", tickformat=None, showgrid=False)
     return figure

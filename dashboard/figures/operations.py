@@ -114,7 +114,7 @@ def growth(
     return figure
 
 
-def revisions(days: pd.DataFrame, *, palette: Palette, unit: str, height: int = 220) -> go.Figure:
+def revisions(days: pd.DataFrame, *, palette: Palette, unit: str, height: int = 220, digits: int = 0) -> go.Figure:
     """Bars of the mean change of each local day's revised hours, a mark at the largest; rows as of `page_revisions`."""
     figure = go.Figure()
     x = pd.to_datetime(days["day"])
@@ -124,7 +124,8 @@ def revisions(days: pd.DataFrame, *, palette: Palette, unit: str, height: int = 
         name=f"mean change, {unit}",
         marker_color=palette.bar,
         customdata=days[["revised", "hours"]],
-        hovertemplate="%{y:,.1f} (%{customdata[0]} of %{customdata[1]} hours)<extra>%{fullData.name}</extra>",
+        hovertemplate=f"%{{y:,.{max(1, digits)}f}} "
+        "(%{customdata[0]} of %{customdata[1]} hours)<extra>%{fullData.name}</extra>",
     )
     figure.add_scatter(
         x=x,
@@ -132,9 +133,9 @@ def revisions(days: pd.DataFrame, *, palette: Palette, unit: str, height: int = 
         name=f"largest change, {unit}",
         mode="markers",
         marker={"symbol": "line-ew-open", "size": 13, "color": palette.warning, "line": {"width": 2.5}},
-        hovertemplate="%{y:,.1f}<extra>%{fullData.name}</extra>",
+        hovertemplate=f"%{{y:,.{max(1, digits)}f}}<extra>%{{fullData.name}}</extra>",
     )
-    dress(figure, palette, height=height)
+    dress(figure, palette, height=height, digits=digits)
     figure.update_layout(hovermode="x unified")
     figure.update_yaxes(rangemode="tozero")
     figure.update_xaxes(tickformat="%d %b")

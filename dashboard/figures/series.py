@@ -62,7 +62,9 @@ def line(
     height: int = 320,
 ) -> go.Figure:  # fmt: skip
     """The line from `since` to `until` (aware), at the offset `zone` has at `until`; a stretch can be marked."""
-    digits = 0 if shown.high is None or max(abs(shown.high), abs(shown.low or 0)) >= 1000 else 1
+    large = shown.high is None or max(abs(shown.high), abs(shown.low or 0)) >= 1000
+    # Prices are paid to the hundredth, however high.
+    digits = 2 if "/MWh" in unit else 0 if large else 1
     figure, clock = go.Figure(), steady(zone, until)
     figure.add_scatter(
         x=wall(shown.points["valid_at"], clock),
@@ -79,7 +81,8 @@ def line(
     figure.update_xaxes(
         range=span, nticks=8, showgrid=True, gridcolor=palette.grid, tickangle=0, tickformat=ticks(until - since)
     )
-    figure.update_yaxes(tickformat=",.4~g" if digits else ",.0f")
+    crosses = shown.low is not None and shown.low < 0
+    figure.update_yaxes(tickformat=",.0f" if large else ",.4~g", zeroline=crosses, zerolinecolor=palette.muted)
     figure.update_layout(
         dragmode="select",
         selectdirection="h",

@@ -13,7 +13,13 @@ from pipeline import metrics
 
 METRICS = {
     "MAE": "mae", "RMSE": "rmse", "Relative": "relative", "Bias": "bias", "Skill": "skill", "Coverage": "coverage",
+    "Hit rate": "hit_rate", "Tail MAE": "tail_mae", "Pinball loss": "pinball_loss", "P&L": "profit",
 }  # fmt: skip
+SIGNED = ("bias", "profit")
+POSITION = (
+    "One megawatt bought where the spread is forecast above 0 and sold where it is forecast below, before all costs. A "
+    "yardstick of direction weighted by size, not a trade: from T+1 to T+6 the day-ahead gate has closed."
+)
 
 
 def show(chosen: Chosen) -> None:
@@ -26,8 +32,8 @@ def show(chosen: Chosen) -> None:
                 label_visibility="collapsed",
             ) or "Horizon"  # fmt: skip
             metric = st.segmented_control(
-                "Measure", list(METRICS), default="MAE", required=True, key="metric", bind="query-params",
-                format_func=str, label_visibility="collapsed",
+                "Measure", offered(chosen), default=offered(chosen)[0], required=True, key="metric",
+                bind="query-params", format_func=str, label_visibility="collapsed",
             ) or "MAE"  # fmt: skip
         rows = sliced(chosen, by)
         if rows.empty:
@@ -53,10 +59,16 @@ def sliced(chosen: Chosen, by: str) -> pd.DataFrame:
         if rows.empty:
             return rows
         labels, names = slicing.WAYS[by].cut(rows, chosen.frame.target)
-        found = measuring.by_slice(rows, labels, names, chosen.relative)
+        found = measuring.by_slice(rows, labels, names, chosen.relative, chosen.frame.target.metrics)
         return found.assign(name=[_name(one, by) for one in found["slice"]])
 
     return chosen.made("sliced", build, by)
+
+
+def offered(chosen: Chosen) -> list[str]:
+    """The measures that the target's metrics ask for, by the name they are offered under; MAE is always there."""
+    asked = {"mae", *chosen.frame.target.metrics, *(["relative"] if chosen.relative.name else [])}
+    return [name for name, one in METRICS.items() if one in asked]
 
 
 def _name(one: str, by: str) -> str:
@@ -76,8 +88,12 @@ def _title(chosen: Chosen, metric: str) -> str:
         "RMSE": f"Root mean squared error, {unit}",
         "Relative": "Mean absolute percentage error, %" if chosen.relative.name == "MAPE" else "MASE",
         "Bias": f"Bias (forecast minus actual), {unit}",
-        "Skill": "Better than naive and operator, share of their MAE saved",
+        "Skill": f"Better than naive and {chosen.frame.operator.lower()}, share of their MAE saved",
         "Coverage": f"Actuals in {BAND}; 80 % is right",
+        "Hit rate": "Hours whose sign was forecast right; half is chance",
+        "Tail MAE": f"Mean absolute error of the twentieth of hours with the largest actuals, {unit}",
+        "Pinball loss": f"Pinball loss, mean over five quantiles, {unit}",
+        "P&L": f"What one megawatt on the forecast's side earned an hour, {unit}",
     }
     return titles[metric]
 
@@ -95,12 +111,13 @@ def _share(value: float, doubt: float) -> str:
 
 def _table(chosen: Chosen, rows: pd.DataFrame, by: str) -> None:
     frame, said = chosen.frame, {}
-    for name in ("mae", "rmse", "bias"):
-        pairs = zip(rows[name], rows[f"{name}_se"], strict=True)
-        said[f"{name}_said"] = [_doubted(*pair, frame.digits, sign=name == "bias") for pair in pairs]
+    for name in ("mae", "rmse", "bias", "tail_mae", "pinball_loss", "profit"):
+        if name in rows:
+            pairs = zip(rows[name], rows[f"{name}_se"], strict=True)
+            said[f"{name}_said"] = [_doubted(*pair, frame.digits, sign=name in SIGNED) for pair in pairs]
     pairs = zip(rows["relative"], rows["relative_se"], strict=True)
     said["relative_said"] = [_doubted(*pair, 2) for pair in pairs]
-    for name in ("skill", "skill_operator", "coverage"):
+    for name in ("skill", "skill_operator", "coverage", *(["hit_rate"] if "hit_rate" in rows else [])):
         said[f"{name}_said"] = [_share(*pair) for pair in zip(rows[name], rows[f"{name}_se"], strict=True)]
     table = rows.assign(**said)
     ui.table(table, _columns(chosen, rows, by), colours=frame.palette, rows=12, alt=f"Measures by {by.lower()}")
@@ -118,26 +135,37 @@ def _columns(chosen: Chosen, rows: pd.DataFrame, by: str) -> dict[str, object]:
         "rmse_said": text(f"RMSE, {unit}", alignment="right"),
         "relative_said": text(relative, alignment="right"),
         "bias_said": text(f"Bias, {unit}", alignment="right"),
+        "hit_rate_said": text(
+            "Direction right", alignment="right", help="Hours of 0 have no direction and do not count"
+        ),
+        "profit_said": text(f"P&L an hour, {unit}", alignment="right", help=POSITION),
+        "tail_mae_said": text(
+            f"Tail MAE, {unit}", alignment="right", help="Over the twentieth of hours with the largest actuals in size"
+        ),
+        "pinball_loss_said": text(f"Pinball loss, {unit}", alignment="right", help="Mean over P05, P10, P50, P90, P95"),
         "skill_said": text("Better than naive", alignment="right"),
-        "skill_operator_said": text("Better than operator", alignment="right"),
+        "skill_operator_said": text(f"Better than {chosen.frame.operator.lower()}", alignment="right"),
         "coverage_said": text(f"In {BAND}", alignment="right"),
         "n_band": st.column_config.NumberColumn("n of bands", format="%,d"),
         "naive_mae": st.column_config.NumberColumn("MAE of naive", format=number),
-        "operator_mae": st.column_config.NumberColumn("MAE of operator", format=number),
+        "operator_mae": st.column_config.NumberColumn(f"MAE of {chosen.frame.operator.lower()}", format=number),
         "n_replay": st.column_config.NumberColumn("Replayed", format="%,d"),
         "n_fallback": st.column_config.NumberColumn("From fallbacks", format="%,d"),
     }
     unknown = {name for name in ("operator", "naive") if rows[f"{name}_mae"].isna().all()}
     gone = {f"{name}_mae" for name in unknown} | {"skill_operator_said" for name in unknown if name == "operator"}
     gone |= {"skill_said" for name in unknown if name == "naive"}
+    gone |= {f"{name}_said" for name in measuring.SPIKY if name not in rows}
+    gone |= set() if chosen.relative.name else {"relative_said"}
     gone |= {"n_band"} if rows["n_band"].equals(rows["n"]) else set()
     return {name: column for name, column in columns.items() if name not in gone}
 
 
 def _downloads(chosen: Chosen, rows: pd.DataFrame, by: str) -> None:
     frame = chosen.frame
-    file = rows.drop(columns="name").rename(columns={"relative": chosen.relative.name.lower()})
-    file = file.rename(columns={"relative_se": f"{chosen.relative.name.lower()}_se"}).assign(
+    relative = chosen.relative.name.lower()
+    file = rows.drop(columns=["name", *([] if relative else ["relative", "relative_se"])])
+    file = file.rename(columns={"relative": relative, "relative_se": f"{relative}_se"}).assign(
         by=by, horizons=ALL if by == "Horizon" else chosen.about, target=frame.target.id, unit=frame.unit,
         since=pd.Timestamp(chosen.since), until=pd.Timestamp(chosen.until),
     )  # fmt: skip
@@ -158,7 +186,7 @@ def downloads(file: pd.DataFrame, name: str, key: str) -> None:
 
 def _words(chosen: Chosen, by: str) -> None:
     relative = chosen.relative
-    scale = "" if relative.name == "MAPE" else (
+    scale = "" if relative.name != "MASE" else (
         " MASE is the MAE over that of “same hour last week” on the actuals of the year up to the window's end, "
         f"{formats.number(relative.scale, chosen.frame.digits)} {chosen.frame.unit}: below 1 is better than that."
     )  # fmt: skip

@@ -34,12 +34,16 @@ def show(chosen: Chosen) -> None:
     left, right = st.columns(2, gap="medium")
     with left, ui.panel(f"Width of {BAND} and Winkler score, {frame.unit}", "The lower the better, if coverage holds"):
         held = chosen.made("held", lambda: calibrating.by_horizon(banded))
-        figure = frame.figure("width", lambda: charts.width_by_horizon(held, palette=frame.palette), *chosen.key)
+        figure = frame.figure(
+            "width", lambda: charts.width_by_horizon(held, palette=frame.palette, digits=frame.digits), *chosen.key
+        )
         ui.draw(figure, key="width", alt="Mean width of the 80 % band and its Winkler score by horizon")
         st.caption(f"All horizons, {chosen.span}, n = {_range(held['n'])} a horizon. Bars are one standard error.")
     with right, ui.panel(f"Width of {BAND} by hour of day, {frame.unit}, {chosen.about}"):
         hours = chosen.made("held_hours", lambda: calibrating.by_hour(rows, frame.target))
-        figure = frame.figure("width_hour", lambda: charts.width_by_hour(hours, palette=frame.palette), *chosen.key)
+        figure = frame.figure(
+            "width_hour", lambda: charts.width_by_hour(hours, palette=frame.palette, digits=frame.digits), *chosen.key
+        )
         ui.draw(figure, key="width_hour", alt="Mean width of the 80 % band by local hour of day")
         st.caption(f"Local hours of {formats.city(frame.target.zone)}, {chosen.span}, n = {formats.number(len(rows))}.")
     with ui.panel("Figures of the bands"):

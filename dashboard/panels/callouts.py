@@ -113,7 +113,8 @@ def show(frame: Frame, issue: pd.DataFrame, since: datetime, until: datetime) ->
                 st.markdown(line, width="content")
             if found.ramp is not None:
                 series = frame.target.series.id
-                links.page("data", "Actuals of 30 days", icon=":material/sensors:", series=series, range="30 days")
+                words = f"{frame.target.series.title}, 30 days" if frame.is_spread else "Actuals of 30 days"
+                links.page("data", words, icon=":material/sensors:", series=series, range="30 days")
             if found.wide:
                 links.page("accuracy", "Bands of 30 days", icon=":material/target:", window="30 days")
 
@@ -123,6 +124,14 @@ def _extremes(frame: Frame, found: Found) -> list[str]:
         (":material/vertical_align_top: Peak", found.peak),
         (":material/vertical_align_bottom: Trough", found.trough),
     )
+    if frame.is_spread:
+        named = (
+            (":material/add_circle: Largest above zero", found.peak if found.peak and found.peak.value > 0 else None),
+            (
+                ":material/do_not_disturb_on: Largest below zero",
+                found.trough if found.trough and found.trough.value < 0 else None,
+            ),
+        )
     return [
         f"{name} **{_number(frame, one.value)}** at {_clock(frame, one.at)}{_band(frame, one)}"
         for name, one in named
@@ -138,19 +147,19 @@ def _band(frame: Frame, one: Hour) -> str:
 
 
 def _ramp(frame: Frame, ramp: Ramp | None) -> list[str]:
-    if ramp is None or formats.signed(ramp.change, frame.digits) == "0":
+    if ramp is None or formats.is_zero(formats.signed(ramp.change, frame.digits)):
         return []
     icon = ":material/trending_up:" if ramp.change > 0 else ":material/trending_down:"
     start = "from the actual " if ramp.measured else ""
+    name = "Largest swing" if frame.is_spread else "Steepest ramp"
     span = f"{_clock(frame, ramp.at - HOUR)} to {_clock(frame, ramp.at)}"
-    line = (
-        f"{icon} Steepest ramp **{formats.signed(ramp.change, frame.digits)} {frame.unit}** in the hour {start}{span}"
-    )
+    line = f"{icon} {name} **{formats.signed(ramp.change, frame.digits)} {frame.unit}** in the hour {start}{span}"
+    more, most = ("larger", "largest") if frame.is_spread else ("steeper", "steepest")
     if ramp.share is None:
         return [f"{line} (too few earlier ones to rank, n = {ramp.n:,})"]
     if ramp.share == 1:
-        return [f"{line}, the steepest of 30 days at this hour, n = {ramp.n:,}"]
-    return [f"{line}, steeper than {formats.percent(ramp.share)} of 30 days at this hour, n = {ramp.n:,}"]
+        return [f"{line}, the {most} of 30 days at this hour, n = {ramp.n:,}"]
+    return [f"{line}, {more} than {formats.percent(ramp.share)} of 30 days at this hour, n = {ramp.n:,}"]
 
 
 def _wide(frame: Frame, one: Wide) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import formats
-from dashboard.panels import hours
+from dashboard.panels import both_legs, hours
 from dashboard.ui import Frame
 
 
@@ -15,7 +15,7 @@ def show(frame: Frame, issue: pd.DataFrame) -> None:
     """The cards in a row, or in several where it is narrow; rows as from query `page_issue`."""
     with st.grid(6, min_column_width=150):
         for row in issue.itertuples():
-            with st.container(border=True, gap="xsmall"):
+            with st.container(border=True, gap="xsmall", height="stretch"):
                 _card(frame, row)
 
 
@@ -36,11 +36,17 @@ def _card(frame: Frame, row: Any) -> None:
         "withheld" if pd.isna(row.p50) else formats.number(row.p50, frame.digits),
         delta=change,
         delta_color="off",
-        delta_arrow="off" if first or change == "0" else "up" if row.change > 0 else "down",
+        delta_arrow="off"
+        if first or (change is not None and formats.is_zero(change))
+        else "up"
+        if row.change > 0
+        else "down",
         delta_description=None if first else "vs last issue",
         label_visibility="collapsed",
     )
     st.caption(_band(frame, row))
+    if frame.is_spread and pd.notna(row.p50):
+        st.caption(both_legs.direction(frame.target, row.p50))
 
 
 def _band(frame: Frame, row: Any) -> str:

@@ -34,7 +34,14 @@ class Chosen:
     @property
     def key(self) -> tuple[Any, ...]:
         """What the reader chose and how it is counted, to remember figures by."""
-        return (self.since, self.until, self.horizon, self.frame.target.kind, self.frame.target.events)
+        return (
+            self.since,
+            self.until,
+            self.horizon,
+            self.frame.target.kind,
+            self.frame.target.metrics,
+            self.frame.target.events,
+        )
 
     @property
     def about(self) -> str:
@@ -76,9 +83,13 @@ class Chosen:
 
     @cached_property
     def relative(self) -> Relative:
-        """MAPE for load; else MASE, because a value near zero makes percentages meaningless."""
-        if self.frame.target.kind == "load":
+        """MAPE for load; else MASE, because a value near zero makes percentages meaningless; as the target's metrics
+        ask for them."""
+        target = self.frame.target
+        if "mape" in target.metrics and (target.kind == "load" or "mase" not in target.metrics):
             return Relative("MAPE")
+        if "mase" not in target.metrics:
+            return Relative("")
         asked = self.window | {"since": self.until - YEAR}
         values = self.frame.ask("page_scale", **asked).set_index("valid_at")["value"]
         return Relative("MASE", metrics.seasonal_scale(values.asfreq("h").to_numpy()) if len(values) else np.nan)

@@ -58,7 +58,9 @@ def _drawn(frame: Frame, rows: pd.DataFrame, heads: pd.DataFrame, other: datetim
 
 
 def _figure(frame: Frame, rows: pd.DataFrame, names: tuple[str, str]) -> Any:
-    return issues.compared(rows, palette=frame.palette, zone=frame.zone, now=frame.now, unit=frame.unit, names=names)
+    return issues.compared(
+        rows, palette=frame.palette, zone=frame.zone, now=frame.now, unit=frame.unit, names=names, digits=frame.digits
+    )
 
 
 def _table(frame: Frame, rows: pd.DataFrame) -> None:
@@ -74,7 +76,9 @@ def _table(frame: Frame, rows: pd.DataFrame) -> None:
     )
     columns = {
         "hour": st.column_config.TextColumn(f"Hour, {frame.clock}", pinned=True, width=104),
-        "newest": st.column_config.NumberColumn(f"Newest, {frame.unit}", format=number, width=96),
+        "newest": st.column_config.NumberColumn(
+            f"Newest, {frame.unit}", format=number, width=96 if len(frame.unit) < 5 else 130
+        ),
         "other": st.column_config.NumberColumn("Other", format=number, width=76),
         "difference": st.column_config.TextColumn("Difference", alignment="right", width=88, help="Newest less other"),
         "actual": st.column_config.NumberColumn("Actual", format=number, width=76),

@@ -15,6 +15,8 @@ from pipeline.markets import Market, Series
 
 SPANS = {"6 weeks": timedelta(days=42), "26 weeks": timedelta(days=182)}
 NO_DAY = "none"
+MANY = 20
+"""Of more series than these, the map shows those with a flaw."""
 
 
 def show(frame: Frame, market: Market) -> None:
@@ -35,9 +37,10 @@ def show(frame: Frame, market: Market) -> None:
         return
     with controls:
         day = _day(days)
+    names, sound = _drawn(names, days)
     figure = frame.figure(
         "calendar", lambda: completeness.calendar(days, names=names, palette=frame.palette, chosen=day),
-        since, market.id, day,
+        since, market.id, day, *names,
     )  # fmt: skip
     # A new key for every choice: a remembered selection would choose its day again.
     key = f"calendar-{day}"
@@ -49,8 +52,18 @@ def show(frame: Frame, market: Market) -> None:
         f"A cell is one day in {formats.city(market.zone)}; it is orange where values are missing, and a mark says "
         "what was found. Hours within declared events count as neither there nor missing. Select a cell, or a day of "
         "the list, to see what was wrong."
+        + (f" {formats.count(sound, 'further series', 'further series')} had no flaw and no row here." if sound else "")
     )
     _found(frame, market, day)
+
+
+def _drawn(names: dict[str, str], days: pd.DataFrame) -> tuple[dict[str, str], int]:
+    """The series that have a row in the map, and how many have none: of many series those with a flaw."""
+    if len(names) <= MANY:
+        return names, 0
+    flawed = set(days.loc[~days["verdict"].isin(("ok", "partial")), "series"])
+    drawn = {one: title for one, title in names.items() if one in flawed} or dict(list(names.items())[:MANY])
+    return drawn, len(names) - len(drawn)
 
 
 def _day(days: pd.DataFrame) -> str | None:

@@ -110,7 +110,7 @@ def revisions(frame: Frame) -> None:
     with left, ui.panel():
         st.markdown(f"**By day, {frame.unit}**")
         ui.draw(
-            frame.figure("revised", lambda: ops_charts.revisions(rows, palette=frame.palette, unit=frame.unit), since),
+            frame.figure("revised", lambda: _figure(frame, rows), since),
             key="revisions", alt="Mean and largest change of revised hours by day",
         )  # fmt: skip
     with right, ui.panel():
@@ -119,10 +119,14 @@ def revisions(frame: Frame) -> None:
     settled = (rows["settled_s"] * rows["revised"]).sum() / revised
     st.caption(
         f"{revised:,} of {hours:,} hours ({formats.percent(revised / hours)}) were revised after they were first "
-        f"complete, by {formats.number(mean, 1)} {frame.unit} on average and at most "
-        f"{formats.number(rows['largest'].max(), 1)} {frame.unit}; the last revision came "
+        f"complete, by {formats.number(mean, frame.finer)} {frame.unit} on average and at most "
+        f"{formats.number(rows['largest'].max(), frame.finer)} {frame.unit}; the last revision came "
         f"{formats.span(settled)} later. Each forecast is scored against the newest version."
     )
+
+
+def _figure(frame: Frame, rows: pd.DataFrame) -> Any:
+    return ops_charts.revisions(rows, palette=frame.palette, unit=frame.unit, digits=frame.digits)
 
 
 def _by_age(frame: Frame, since: datetime) -> None:
@@ -142,7 +146,7 @@ def _by_age(frame: Frame, since: datetime) -> None:
     )  # fmt: skip
     last = old.iloc[-1]
     st.caption(
-        f"After {last.words} an hour has moved by {formats.number(last.mean_change, 1)} {frame.unit} on average, "
-        f"{formats.count(last.n_moved, 'hour')} of {last.n:,} at all; signed "
-        f"{formats.signed(last.bias, 1)} {frame.unit}. A bar counts the hours that are old enough for it."
+        f"After {last.words} an hour has moved by {formats.number(last.mean_change, frame.finer)} {frame.unit} on "
+        f"average, {formats.count(last.n_moved, 'hour')} of {last.n:,} at all; signed "
+        f"{formats.signed(last.bias, frame.finer)} {frame.unit}. A bar counts the hours that are old enough for it."
     )

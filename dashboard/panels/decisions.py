@@ -79,7 +79,9 @@ def words(row: pd.Series, unit: str) -> list[str]:
     families = sorted(found.get("families", {}).items(), key=lambda one: float(one[1]))
     if len(families) > 1:
         lines.append(
-            "Families on that hold-out: " + ", ".join(f"{name} {value:,.1f}" for name, value in families) + "."
+            "Families on that hold-out: "
+            + ", ".join(f"{name} {formats.number(value, formats.finer(unit))}" for name, value in families)
+            + "."
         )
     if "flaw" in found:
         lines.append(f"A check stopped it: {found['flaw']}." if found["flaw"] else CHECKS)
@@ -102,13 +104,14 @@ def _duel(found: dict[str, Any], unit: str) -> str:
     return (
         f"On {found['n']:,} common origins its MAE was {_mae(unit, found['candidate_mae'])} against "
         f"{_mae(unit, found['champion_mae'])} of {found.get('champion', 'the champion')}: "
-        f"{formats.signed(difference, 1)} ± {formats.number(found.get('standard_error'), 1)} {unit} "
+        f"{formats.signed(difference, formats.finer(unit))} ± "
+        f"{formats.number(found.get('standard_error'), formats.finer(unit))} {unit} "
         f"({formats.signed(100 * share, 1)} %), {verdict}."
     )
 
 
 def _mae(unit: str, value: float) -> str:
-    return f"{formats.number(value, 1)} {unit}"
+    return f"{formats.number(value, formats.finer(unit))} {unit}"
 
 
 def _sentence(reason: str) -> str:

@@ -142,7 +142,7 @@ def _two(frame: Frame, found: Preview) -> None:
     st.caption(_basis(found.errors) + left_out(frame, frame.now - timedelta(days=max(DAYS))))
     st.markdown("\n".join(f"- {line}" for line in verdicts(found.apart, frame.unit)))
     if len(found.forecasts):
-        figure = life_charts.two_forecasts(found.forecasts, palette=frame.palette, zone=frame.zone)
+        figure = life_charts.two_forecasts(found.forecasts, palette=frame.palette, zone=frame.zone, digits=frame.digits)
         ui.draw(figure, key="preview", alt="The next six hours as both versions forecast them")
         origin = found.forecasts["origin"].max()
         st.caption(

@@ -40,7 +40,13 @@ def show(frame: Frame, versions: pd.DataFrame, champion: str | None) -> None:
 
         def build() -> Any:
             return figures.error_history(
-                rows, palette=frame.palette, zone=frame.zone, champion=champion, levels=levels, reigns=reigns
+                rows,
+                palette=frame.palette,
+                zone=frame.zone,
+                champion=champion,
+                levels=levels,
+                reigns=reigns,
+                digits=frame.digits,
             )
 
         figure = frame.figure("error_history", build, step, common, champion, *window.values())
@@ -105,7 +111,7 @@ def _newest(rows: pd.DataFrame, versions: pd.DataFrame) -> pd.DataFrame:
 def _basis(frame: Frame, rows: pd.DataFrame, window: dict[str, Any], *, common: bool) -> None:
     totals = rows.assign(sum=rows["mae"] * rows["n"]).groupby("version_id")[["sum", "n", "n_shadow"]].sum()
     parts = [
-        f"{formats.short(str(name))} {formats.number(row['sum'] / row['n'], 1)} {frame.unit} "
+        f"{formats.short(str(name))} {formats.number(row['sum'] / row['n'], frame.finer)} {frame.unit} "
         f"(n = {formats.number(row['n'])}, {formats.number(row['n_shadow'])} in shadow)"
         for name, row in totals.iterrows()
     ]
@@ -164,8 +170,8 @@ def verdict(found: Apart | None) -> str:
 
 def difference(found: Apart, unit: str) -> str:
     """'-11.7 ± 4.1 MW' with a proper minus, without the doubt where it is not known."""
-    doubt = "" if pd.isna(found.standard_error) else f" ± {formats.number(found.standard_error, 1)}"
-    return f"{formats.signed(found.difference, 1)}{doubt} {unit}"
+    doubt = "" if pd.isna(found.standard_error) else f" ± {formats.number(found.standard_error, formats.finer(unit))}"
+    return f"{formats.signed(found.difference, formats.finer(unit))}{doubt} {unit}"
 
 
 def chance(p: float) -> str:
@@ -182,8 +188,8 @@ def _columns(frame: Frame) -> dict[str, Any]:
         "since": st.column_config.TextColumn(f"In shadow since, {frame.clock}"),
         "issues": st.column_config.NumberColumn("Shadow issues", format="%,d"),
         "n": st.column_config.NumberColumn("Common issues", format="%,d"),
-        "mae": st.column_config.NumberColumn(f"MAE, {frame.unit}", format="%,.1f"),
-        "other": st.column_config.NumberColumn("Champion's", format="%,.1f"),
+        "mae": st.column_config.NumberColumn(f"MAE, {frame.unit}", format=f"%,.{frame.finer}f"),
+        "other": st.column_config.NumberColumn("Champion's", format=f"%,.{frame.finer}f"),
         "difference": st.column_config.TextColumn("Difference", alignment="right"),
         "p": st.column_config.TextColumn("p", alignment="right"),
     }

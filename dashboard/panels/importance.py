@@ -36,12 +36,15 @@ def show(frame: Frame, version_id: str | None) -> None:
             )
             return
         rows["input"] = rows["input"].map(spoken)
-        figure = frame.figure("importance", lambda: figures.importance(rows, palette=frame.palette), version_id)
+        figure = frame.figure(
+            "importance", lambda: figures.importance(rows, palette=frame.palette, digits=frame.digits), version_id
+        )
         ui.draw(figure, key="importance", alt="Growth of the error when a group of inputs is shuffled, largest on top")
         one = rows.iloc[0]
+        mae = f"{formats.number(one.mae, frame.finer)} {frame.unit}"
         st.caption(
-            f"By how much the hold-out MAE of {formats.number(one.mae, 1)} {frame.unit} grows, in {frame.unit}, when "
-            f"the values of one group of inputs are exchanged between hours, so that they say nothing more: mean of "
+            f"By how much the hold-out MAE of {mae} grows, in {frame.unit}, when the values of one group of inputs are "
+            f"exchanged between hours, so that they say nothing more: mean of "
             f"{formats.count(one.repeats, 'shuffle')}, n = {formats.count(one.n, 'origin')}; whiskers are one standard "
             f"error over the shuffles. Groups that say the same share their importance."
         )

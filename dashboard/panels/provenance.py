@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import data, formats, links, looking_back, ui
 from dashboard.formats import code, plain
-from dashboard.panels import clipboard, hours
+from dashboard.panels import both_legs, clipboard, hours
 from dashboard.ui import Frame
 
 ODD = ("reduced", "fallback", "withheld", "missed")
@@ -60,6 +60,8 @@ def show(frame: Frame, issue: pd.DataFrame, past: timedelta) -> None:
         st.markdown(code(command))
         clipboard.words(command, key="copy_command", name="Copy the command")
     hours.jump("provenance")
+    if frame.is_spread:
+        both_legs.stored(frame, at)
     if len(forecasts) > 1:
         _history(frame, forecasts)
 
@@ -96,7 +98,8 @@ def _version(frame: Frame, version: str) -> str:
     since, until = formats.date(one.trained_from, frame.zone), formats.date(one.trained_to, frame.zone)
     return (
         f"{plain(version)}, {plain(one.family)}, trained {since} {formats.NONE} {until} on {one.n_rows:,} origins; "
-        f"data {code(one.data_hash[:12])}, file {code(one.sha256[:12])}, code {code(one.code_commit[:12])}"
+        f"data {code(one.data_hash[:12])}, file {code(one.sha256[:12])}, "
+        + (f"code {code(one.code_commit[:12])}" if one.code_commit else "code outside a checkout")
     )
 
 

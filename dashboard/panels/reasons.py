@@ -50,7 +50,7 @@ def sentence(rows: pd.DataFrame, unit: str, digits: int) -> str:
     """'**+212 MW since the last issue**, mostly because ...'; rows of one hour as from query `page_reasons`."""
     change = float(rows["effect"].sum())
     text = formats.signed(change, digits)
-    if text == "0":
+    if formats.is_zero(text):
         return f"**0 {unit} since the last issue**: what moved it up and down cancels out."
     same = rows[(rows["effect"] * change) > 0]
     main = same.iloc[int(same["effect"].abs().argmax())]

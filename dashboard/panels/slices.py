@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard import formats, ui
 from dashboard.figures import charts
 from dashboard.formats import BAND
+from dashboard.panels.by_slice import POSITION
 from dashboard.ui import Frame
 from pipeline import metrics
 
@@ -36,7 +37,7 @@ def show(frame: Frame) -> None:
     shown = _named(rows[rows["slice"].str.fullmatch(KINDS[kind or "Horizons"])])
     left, right = st.columns([2, 3], gap="medium")
     with left, ui.panel():
-        figure = charts.families(shown[shown["name"] != "all"], palette=frame.palette, best=family)
+        figure = charts.families(shown[shown["name"] != "all"], palette=frame.palette, best=family, digits=frame.digits)
         ui.draw(figure, key="slices_chart", alt="Backtest MAE by slice for each family")
     with right, ui.panel():
         _table(frame, shown[shown["family"] == family], family)
@@ -51,7 +52,7 @@ def _named(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _table(frame: Frame, rows: pd.DataFrame, family: str) -> None:
-    number = f"%,.{max(1, frame.digits)}f"
+    number = f"%,.{frame.finer}f"
 
     def share(value: Any, doubt: Any) -> str:
         if pd.isna(value):
@@ -62,6 +63,7 @@ def _table(frame: Frame, rows: pd.DataFrame, family: str) -> None:
         naive=[share(row.skill_naive, row.skill_naive_se) for row in rows.itertuples()],
         operator=[share(row.skill_operator, row.skill_operator_se) for row in rows.itertuples()],
         coverage=[formats.percent(value) for value in rows["coverage"]],
+        hit_rate=[formats.percent(value) for value in rows["hit_rate"]],
     )
     columns = {
         "name": st.column_config.TextColumn("Slice", pinned=True),
@@ -69,10 +71,15 @@ def _table(frame: Frame, rows: pd.DataFrame, family: str) -> None:
         "mae": st.column_config.NumberColumn(f"MAE, {frame.unit}", format=number),
         "mae_se": st.column_config.NumberColumn("±", format=number, help="Standard error of the MAE"),
         "bias": st.column_config.NumberColumn("Bias", format=number),
+        "hit_rate": st.column_config.TextColumn("Direction right", alignment="right"),
+        "profit": st.column_config.NumberColumn("P&L an hour", format=number, help=POSITION),
+        "tail_mae": st.column_config.NumberColumn("Tail MAE", format=number),
         "naive": st.column_config.TextColumn("Better than naive", alignment="right"),
-        "operator": st.column_config.TextColumn("Better than operator", alignment="right"),
+        "operator": st.column_config.TextColumn(f"Better than {frame.operator.lower()}", alignment="right"),
         "coverage": st.column_config.TextColumn(f"In {BAND}", alignment="right"),
     }
+    gone = {"hit_rate", "profit", "tail_mae"} - set(frame.target.metrics)
+    columns = {name: column for name, column in columns.items() if name not in gone}
     ui.table(table, columns, colours=frame.palette, rows=8, alt=f"Backtest of {family} by slice")
 
 

@@ -31,7 +31,8 @@ def show(chosen: Chosen) -> None:
         figure = frame.figure(
             "trend",
             lambda: charts.trend(
-                drawn, marks=marks, stretches=stretches, limit=limit, palette=frame.palette, unit=frame.unit
+                drawn, marks=marks, stretches=stretches, limit=limit, palette=frame.palette, unit=frame.unit,
+                digits=frame.digits,
             ),
             *chosen.key,
         )  # fmt: skip
@@ -111,5 +112,5 @@ def _words(chosen: Chosen, rows: pd.DataFrame, stretches: pd.DataFrame) -> None:
     shaded = f" Shaded: {formats.count(len(stretches), 'alert')} on its error or bands." if len(stretches) else ""
     st.caption(
         f"{now}{percent} Dotted uprights: a new champion.{shaded} From scores as they are known now, fallbacks left "
-        f"out; naive and operator on the hours that all of them forecast; {chosen.span}."
+        f"out; naive and {frame.operator.lower()} on the hours that all of them forecast; {chosen.span}."
     )

@@ -160,7 +160,8 @@ def _steps(frame: Frame, stretch: tuple[datetime, datetime] | None, whole: tuple
 def _caption(frame: Frame, series: Series, found: Line, span: tuple[datetime, datetime], *, first: bool) -> None:
     drawn = f"all {found.n:,} drawn" if found.exact else f"{found.n:,} values, {found.drawn:,} drawn, extremes kept"
     version = "first published version" if first else "newest version"
-    digits = 0 if found.high is not None and abs(found.high) >= 1000 else 2
+    large = found.high is not None and abs(found.high) >= 1000 and "/MWh" not in series.unit
+    digits = 0 if large else 2
     low, high = formats.number(found.low, digits), formats.number(found.high, digits)
     hint = "" if found.exact else " Mark a stretch with the pointer to see every value of it."
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):

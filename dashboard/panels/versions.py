@@ -154,13 +154,13 @@ def _columns(frame: Frame) -> dict[str, object]:
         "family": st.column_config.TextColumn("Family"),
         "live": st.column_config.NumberColumn(
             f"Live MAE 30 d, {frame.unit}",
-            format="%,.1f",
+            format=f"%,.{frame.finer}f",
             help="Of its own forecasts of the last 30 days, over all horizons. Versions were live in different hours: "
             "the preview of a change compares on common ones",
         ),
         "live_n": st.column_config.TextColumn("Issues", help="Behind the live MAE: as issued or in shadow"),
         "mae": st.column_config.NumberColumn(
-            f"Backtest MAE, {frame.unit}", format="%,.1f", help="Mean over T+1 to T+6 of its own hold-out"
+            f"Backtest MAE, {frame.unit}", format=f"%,.{frame.finer}f", help="Mean over T+1 to T+6 of its own hold-out"
         ),
         "coverage": st.column_config.TextColumn(f"In {BAND}", alignment="right", help="In the backtest"),
         "hold_out": st.column_config.TextColumn("Backtest over", help="Hours that the version had not learned from"),

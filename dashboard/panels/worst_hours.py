@@ -62,7 +62,7 @@ def usual_steps(rows: pd.DataFrame) -> pd.Series:
 
 def special(row: Any, target: Target, steep: float) -> list[str]:
     """What was not as usual, in words; row as of `worst` with the columns of query `page_context`."""
-    said = []
+    said, digits = [], formats.digits(target.series.unit)
     if (kind := slicing.day_types(pd.Series([row.valid_at]), target).iloc[0]) != slicing.DAY_TYPES["working"]:
         said.append(kind.lower())
     near = [one for one in target.events if one.first - NEAR < row.valid_at < one.last + NEAR]
@@ -75,9 +75,9 @@ def special(row: Any, target: Target, steep: float) -> list[str]:
         said.append(f"{formats.count(row.filled_hours, 'hour')} of inputs filled")
     step = row.actual - row.hour_before
     if steep > 0 and abs(step) > steep:
-        said.append(f"ramp of {formats.signed(step)} in an hour")
+        said.append(f"ramp of {formats.signed(step, digits)} in an hour")
     if (row.n_versions or 0) > 1 and row.first_actual != row.newest_actual:
-        said.append(f"actual revised by {formats.signed(row.newest_actual - row.first_actual)} later")
+        said.append(f"actual revised by {formats.signed(row.newest_actual - row.first_actual, digits)} later")
     return said
 
 

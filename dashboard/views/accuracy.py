@@ -5,10 +5,14 @@ import streamlit as st
 
 from dashboard import formats, measuring, ui
 from dashboard.formats import BAND
-from dashboard.panels import by_slice, calibration, heat_map, slices, trend, worst_hours
+from dashboard.panels import by_slice, calibration, heat_map, slices, spread, trend, worst_hours
 from dashboard.panels.chosen import Chosen, choose
 
-ISSUERS = {"naive": "Naive", "operator": "Operator"}
+SHARES = {
+    "skill": ("Better than naive", ""), "coverage": (f"In {BAND}", " · 80 % is right"),
+    "hit_rate": ("Direction right", " · half is chance"),
+}  # fmt: skip
+DAY_AHEAD = "Day-ahead: the real-time price taken to be the day-ahead price, a spread of 0."
 FEW = 100
 
 
@@ -28,6 +32,7 @@ def page() -> None:
                 _head(chosen)
         if not chosen.rows.empty:
             by_slice.show(chosen)
+            spread.show(chosen)
             trend.show(chosen)
             heat_map.show(chosen)
             worst_hours.show(chosen)
@@ -57,33 +62,39 @@ def _head(chosen: Chosen) -> None:
 def _ends(chosen: Chosen, rows: pd.DataFrame) -> list[tuple[str, str, str]]:
     """The shortest and the longest horizon."""
     ends = [rows.iloc[0], rows.iloc[-1]]
-    found = [(f"MAE {row['slice']}", *_size(chosen, row, "mae")) for row in ends]
-    found += [(f"Better than naive, {row['slice']}", *_share(row, "skill")) for row in ends]
-    return found + [(f"In {BAND}, {row['slice']}", *_share(row, "coverage", " · 80 % is right")) for row in ends]
+    offered = by_slice.offered(chosen)
+    names = ["MAE", *(["Hit rate", "P&L"] if {"Hit rate", "P&L"} <= set(offered) else ["Skill", "Coverage"])]
+    return [_tile(chosen, row, name) for name in names if name in offered for row in ends]
 
 
 def _one(chosen: Chosen, row: pd.Series) -> list[tuple[str, str, str]]:
     """All measures of one horizon."""
-    name, relative = row["slice"], chosen.relative.name
-    doubt = _doubt(formats.number(row["relative_se"], 2), row["n"])
-    return [
-        (f"MAE {name}", *_size(chosen, row, "mae")),
-        (f"RMSE {name}", *_size(chosen, row, "rmse")),
-        (f"{relative} {name}", formats.number(row["relative"], 2) + (" %" if relative == "MAPE" else ""), doubt),
-        (f"Bias {name}", *_size(chosen, row, "bias")),
-        (f"Better than naive, {name}", *_share(row, "skill")),
-        (f"In {BAND}, {name}", *_share(row, "coverage", " · 80 % is right")),
-    ]
+    return [_tile(chosen, row, name) for name in by_slice.offered(chosen)]
 
 
-def _size(chosen: Chosen, row: pd.Series, name: str) -> tuple[str, str]:
+def _tile(chosen: Chosen, row: pd.Series, name: str) -> tuple[str, str, str]:
+    """Name, value and basis of one measure of a horizon."""
+    column, horizon, relative = by_slice.METRICS[name], row["slice"], chosen.relative.name
+    if column == "relative":
+        value = formats.number(row["relative"], 2) + (" %" if relative == "MAPE" else "")
+        return f"{relative} {horizon}", value, _doubt(formats.number(row["relative_se"], 2), row["n"])
+    if column in SHARES:
+        title, more = SHARES[column]
+        return f"{title}, {horizon}", *_share(row, column, more)
+    return f"{name} {horizon}", *_size(chosen, row, column, " · an hour" if column == "profit" else "")
+
+
+def _size(chosen: Chosen, row: pd.Series, name: str, more: str = "") -> tuple[str, str]:
     digits, unit = chosen.frame.digits, chosen.frame.unit
-    say = formats.signed if name == "bias" else formats.number
-    return f"{say(row[name], digits)} {unit}", _doubt(formats.number(row[f"{name}_se"], digits), row["n"])
+    say = formats.signed if name in by_slice.SIGNED else formats.number
+    n = row.get(f"n_{name}", row["n"])
+    value, doubt = say(row[name], digits), _doubt(formats.number(row[f"{name}_se"], digits), n) + more
+    # A long unit would leave no room for the figure.
+    return (f"{value} {unit}", doubt) if len(unit) < 5 else (value, f"{unit} {doubt}")
 
 
 def _share(row: pd.Series, name: str, more: str = "") -> tuple[str, str]:
-    n = row["n_band" if name == "coverage" else "n"]
+    n = row["n_band" if name == "coverage" else "n_hit_rate" if name == "hit_rate" else "n"]
     return formats.percent(row[name]), _doubt(formats.percent(row[f"{name}_se"]), n) + more
 
 
@@ -94,8 +105,9 @@ def _doubt(said: str, n: float) -> str:
 
 def _basis(chosen: Chosen, rows: pd.DataFrame) -> None:
     frame, common = chosen.frame, chosen.common
+    names = {"naive": "Naive", "operator": frame.operator}
     issues = frame.ask("page_issues", **chosen.window).iloc[0]
-    compared = ", ".join(["Sextant", *(ISSUERS[name] for name in measuring.comparators(chosen.rows))])
+    compared = ", ".join(["Sextant", *(names[name] for name in measuring.comparators(chosen.rows))])
     fallbacks = int(measuring.of_horizon(common, chosen.horizon)["status"].eq("fallback").sum())
     least, most = formats.number(rows["n"].min()), formats.number(rows["n"].max())
     st.caption(
@@ -105,6 +117,7 @@ def _basis(chosen: Chosen, rows: pd.DataFrame) -> None:
         f"**{issues.replayed:,} of {formats.count(issues.n, 'issue')} "
         f"replayed**: computed afterwards with what was known then, not issued live. "
         f"{formats.count(fallbacks, 'scored hour')} from fallbacks. {_missed(issues.missed)}"
+        + (f" {DAY_AHEAD}" if frame.is_spread and "operator" in measuring.comparators(chosen.rows) else "")
     )
     if rows["n"].min() < FEW:
         st.info(f"Fewer than {FEW} hours a horizon: these figures may still change a lot.", icon=":material/info:")

@@ -1,7 +1,9 @@
 """Alerts -> what is wrong now and what to do about it; what was wrong, who was told, and declared maintenance."""
 
+import re
 from datetime import timedelta
 
+import pandas as pd
 import streamlit as st
 
 from dashboard import formats, links, ui
@@ -12,6 +14,7 @@ from dashboard.ui import Frame
 
 FORTNIGHT = timedelta(days=14)
 SHOWN = 20
+ALL, OTHER = "All", "Of no market"
 
 
 def page() -> None:
@@ -58,13 +61,38 @@ def _open(frame: Frame, *, but: str | None) -> None:
             icon=":material/notifications_none:" if never else ":material/check_circle:",
         )
         return
+    about = _about(frame, rows)
     st.caption(f"{formats.count(len(rows), 'open alert')}, worst first. {looked}")
-    others = rows[rows["alert_id"] != but]
+    others = rows[(rows["alert_id"] != but) & about]
+    if len(others) < len(rows[rows["alert_id"] != but]):
+        st.caption(f"{formats.count(len(others), 'alert')} of them shown: choose All for the others.")
     for row in others.head(SHOWN).itertuples():
         with ui.panel(), st.container(border=True, gap="xsmall"):
             alert_card.show(frame, row)
     if len(others) > SHOWN:
         st.caption(f"{formats.count(len(others) - SHOWN, 'more open alert')} below, in the history.")
+
+
+def _about(frame: Frame, rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Which alerts are about the chosen market: its series, targets and versions; asked where there are several."""
+    markets = frame.desk.markets
+    named = {one.name: market for market, one in markets.items() if of_market(rows["subject"], market).any()}
+    every = pd.Series(data=True, index=rows.index)
+    if len(markets) < 2 or not named:
+        return every
+    chosen = st.segmented_control(
+        "Alerts of", [ALL, *named, OTHER], default=ALL, required=True, key="of", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    if chosen in named:
+        return of_market(rows["subject"], named[chosen])
+    of_any = [of_market(rows["subject"], market) for market in markets]
+    return ~pd.concat(of_any, axis=1).any(axis=1) if chosen == OTHER else every
+
+
+def of_market(subjects: "pd.Series[str]", market: str) -> "pd.Series[bool]":
+    """Whether each subject is the market, one of its series, targets or versions, or a job's part about it."""
+    return subjects.str.contains(rf"(?:^|:){re.escape(market)}(?:[.]|$)", regex=True)
 
 
 if __name__ == "__main__":

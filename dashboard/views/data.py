@@ -20,6 +20,11 @@ STATES = {
     "late": ("Late", ":material/warning:", "orange"),
     "none": ("No data", ":material/sensors_off:", "gray"),
 }
+MANY = 15
+"""Of more series than these, tiles are shown of so many that are late or have no data."""
+WEATHER = "Weather data by [Open-Meteo.com](https://open-meteo.com/), licence CC BY 4.0."
+NAMED = 4
+"""So many series are named that a source answered alike."""
 OUTCOMES = {
     "ok": "● ok",
     "empty": "○ empty",
@@ -56,15 +61,41 @@ def page() -> None:
 def _tiles(frame: Frame, market: Market) -> None:
     found = data.look(frame.desk, market, frame.now)
     series = {one.id: one for one in market.series}
+    asked = max((one.asked_at for one in found if one.asked_at), default=None)
+    if len(found) > MANY:
+        found = _told_apart(found)
     with st.grid(5, min_column_width=230):
         for one in found:
             with st.container(border=True, gap="xsmall", height="stretch"):
                 _tile(frame, series[one.series], one)
-    asked = max((one.asked_at for one in found if one.asked_at), default=None)
     words = f"Last asked {formats.age(asked, frame.now)}. " if asked else "No source was asked yet. "
     link = f"[How the provider is]({market.status_url}). " if market.status_url else ""
     st.caption(f"{words}{link}Measured values are due after their interval and publication delay, forecasts and prices "
                "must reach the end of the day or as far as they promise.")  # fmt: skip
+    if whose := attribution(market):
+        st.caption(whose)
+
+
+def attribution(market: Market) -> str:
+    """What the licence of a market's data asks to be said of them, or ""."""
+    return WEATHER if any("weather" in one.keys for one in market.series) else ""
+
+
+def _told_apart(found: list[Freshness]) -> list[Freshness]:
+    """How many series stand how, as badges; returns those whose tiles are shown: all, or what is late or missing."""
+    counts = {state: sum(one.state == state for one in found) for state in STATES}
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        for state, n in counts.items():
+            label, icon, colour = STATES[state]
+            if n:
+                st.badge(f"{n:,} {label.lower()}", icon=icon, color=colour)  # type: ignore[arg-type]
+        whole = st.toggle(f"Tiles of all {len(found):,} series", key="tiles", bind="query-params")
+    if whole:
+        return found
+    bad = sorted((one for one in found if one.state in ("late", "none")), key=lambda one: one.state != "late")
+    if len(bad) > MANY:
+        st.caption(f"{formats.count(len(bad) - MANY, 'more series', 'more series')} late or without data below.")
+    return bad[:MANY]
 
 
 def _tile(frame: Frame, series: Series, one: Freshness) -> None:
@@ -100,9 +131,11 @@ def _sources(frame: Frame, market: Market) -> None:
     }
     ui.table(table, columns, colours=frame.palette, states=("outcome",), alt="How the source of every series answered")
     shown = {series.id for series in market.series}
-    for row in rows.itertuples():
-        if row.series in shown and row.message and row.outcome not in ("ok", "empty"):
-            st.caption(f":material/info: {formats.plain(f'{row.series}: {row.message}')}")
+    told = rows[rows["series"].isin(shown) & ~rows["outcome"].isin(("ok", "empty"))].dropna(subset=["message"])
+    for message, part in told[told["message"] != ""].groupby("message", sort=False):
+        names = ", ".join(part["series"].head(NAMED))
+        more = f" and {len(part) - NAMED} more" if len(part) > NAMED else ""
+        st.caption(f":material/info: {formats.plain(f'{names}{more}: {message}')}")
 
 
 def _source(frame: Frame, series: Series, row: Any) -> dict[str, Any]:

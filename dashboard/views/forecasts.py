@@ -4,12 +4,23 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 import streamlit as st
+from plotly.graph_objects import Figure
 
 from dashboard import data, exports, formats, links, looking_back, ui
 from dashboard.data import due_origin, this_hour
 from dashboard.figures import charts, fan
 from dashboard.formats import plain
-from dashboard.panels import callouts, cards, clipboard, comparing, provenance, reasons
+from dashboard.panels import (
+    both_legs,
+    callouts,
+    cards,
+    clipboard,
+    comparing,
+    hierarchy,
+    overview,
+    provenance,
+    reasons,
+)
 from dashboard.picking import Picked
 from dashboard.ui import Frame
 
@@ -35,6 +46,7 @@ def page() -> None:
             return
         _now(frame, issue)
         _record(frame, issue)
+        _around(frame)
         _behind(frame, issue)
 
 
@@ -57,6 +69,13 @@ def _record(frame: Frame, issue: pd.DataFrame) -> None:
         _table(frame, issue, scores)
     with right, ui.panel():
         _errors(frame, scores)
+
+
+def _around(frame: Frame) -> None:
+    """The parts it is made of, and the other targets of its market."""
+    if frame.target.parts:
+        hierarchy.show(frame)
+    overview.show(frame)
 
 
 def _behind(frame: Frame, issue: pd.DataFrame) -> None:
@@ -112,16 +131,27 @@ def _fan(frame: Frame) -> None:
     rows = frame.ask("page_fan", target=frame.target.id, since=since, due=due_origin(frame.now))
     if rows.empty:
         return
-    figure = frame.figure(
-        "fan", lambda: fan.draw(rows, palette=frame.palette, zone=frame.zone, now=frame.now, unit=frame.unit)
-    )
+
+    def build() -> Figure:
+        # What stands beside a spread is a forecast of 0: the line at zero is drawn already.
+        shown = rows.assign(operator=float("nan")) if frame.is_spread else rows
+        drawn = fan.draw(
+            shown, palette=frame.palette, zone=frame.zone, now=frame.now, unit=frame.unit, digits=frame.digits
+        )
+        return both_legs.sides(drawn, rows, frame.target, frame.palette) if frame.is_spread else drawn
+
+    figure = frame.figure("fan", build)
     alt = f"{frame.target.title}: actuals, newest and previous issue with their P10 to P90 band"
     ui.draw(figure, key="fan", alt=alt)
+    if frame.is_spread:
+        with ui.panel():
+            both_legs.show(frame, since)
 
 
 def _table(frame: Frame, issue: pd.DataFrame, scores: pd.DataFrame) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.header("Next six hours", anchor=False, width="content")
+        unit = f", {frame.unit}" if len(frame.unit) > 4 else ""
+        st.header(f"Next six hours{unit}", anchor=False, width="content")
         _downloads(frame, issue)
     own = scores[scores["issuer"] == "sextant"].set_index("horizon") if len(scores) else pd.DataFrame()
     table = pd.DataFrame(
@@ -132,7 +162,7 @@ def _table(frame: Frame, issue: pd.DataFrame, scores: pd.DataFrame) -> None:
             "p10": issue["p10"],
             "p90": issue["p90"],
             "change": [formats.signed(value, frame.digits) for value in issue["change"]],
-            "operator": issue["operator"],
+            "operator": _known(frame, issue),
             "mae": [own["mae"].get(h) if len(own) else None for h in issue["horizon"]],
             "coverage": [own["coverage"].get(h, float("nan")) * 100 if len(own) else None for h in issue["horizon"]],
             "n": [own["n"].get(h) if len(own) else None for h in issue["horizon"]],
@@ -162,11 +192,11 @@ def _columns(frame: Frame) -> dict[str, object]:
     return {
         "horizon": st.column_config.TextColumn("Horizon", width=64, pinned=True),
         "hour": st.column_config.TextColumn("Hour", width=82, help=f"Its start, {frame.clock}"),
-        "p50": quantity(f"P50, {frame.unit}", 74),
+        "p50": quantity(f"P50, {frame.unit}" if len(frame.unit) < 5 else "P50", 74),
         "p10": quantity("P10", 62),
         "p90": quantity("P90", 62),
         "change": st.column_config.TextColumn("Δ last", alignment="right", width=62, help="Against the previous issue"),
-        "operator": quantity("Operator", 70, "The operator's forecast for the hour as it was known at issue"),
+        "operator": _beside(frame, number),
         "mae": quantity("MAE 30 d", 72, "Mean absolute error of the last 30 days"),
         "coverage": st.column_config.ProgressColumn(
             "In band, 30 d",
@@ -178,6 +208,19 @@ def _columns(frame: Frame) -> dict[str, object]:
         ),
         "n": st.column_config.NumberColumn("n", format="%,d", width=48, help="Scored forecasts behind MAE and share"),
     }
+
+
+def _beside(frame: Frame, number: str) -> object:
+    """The column of what else is known of the hour."""
+    words = "The operator's forecast for the hour as it was known at issue"
+    if frame.operator != "Operator":
+        words = "The day-ahead price of the hour; empty before it is published"
+    return st.column_config.NumberColumn(frame.operator, format=number, width=78, help=words)
+
+
+def _known(frame: Frame, issue: pd.DataFrame) -> pd.Series:
+    """The operator's forecast of each hour, of a spread the day-ahead price."""
+    return both_legs.ahead(frame, issue["valid_at"]) if frame.is_spread else issue["operator"]
 
 
 def _downloads(frame: Frame, issue: pd.DataFrame) -> None:
@@ -211,7 +254,9 @@ def _errors(frame: Frame, scores: pd.DataFrame) -> None:
         )
         return
     ui.draw(
-        frame.figure("mae", lambda: charts.mae_by_horizon(scores, palette=frame.palette, height=262)),
+        frame.figure(
+            "mae", lambda: charts.mae_by_horizon(scores, palette=frame.palette, height=262, digits=frame.digits)
+        ),
         key="mae",
         alt="Mean absolute error by horizon for Sextant, the naive forecast and the operator",
     )

@@ -10,6 +10,7 @@ from dashboard.data import this_hour
 from dashboard.figures import charts
 from dashboard.formats import BAND
 from dashboard.panels import decisions, dialogs, error_history, importance, life, lineage, training, versions
+from dashboard.panels.by_slice import POSITION
 from dashboard.ui import Frame
 
 MONTH = timedelta(days=30)
@@ -75,7 +76,7 @@ def _champion(frame: Frame, row: pd.Series | None) -> None:
 
 
 def _quantity(frame: Frame, value: float) -> str:
-    return formats.NONE if pd.isna(value) else f"{formats.number(value, 1)} {frame.unit}"
+    return formats.NONE if pd.isna(value) else f"{formats.number(value, frame.finer)} {frame.unit}"
 
 
 def _families(frame: Frame, champion: pd.Series | None) -> None:
@@ -93,25 +94,43 @@ def _families(frame: Frame, champion: pd.Series | None) -> None:
     rows = rows.assign(name=[f"T+{horizon}" for horizon in rows["horizon"]])
     left, right = st.columns([2, 3], gap="medium")
     with left, ui.panel():
-        figure = frame.figure("families", lambda: charts.families(rows, palette=frame.palette, best=best), best)
+        figure = frame.figure(
+            "families", lambda: charts.families(rows, palette=frame.palette, best=best, digits=frame.digits), best
+        )
         ui.draw(figure, key="families", alt="Backtest MAE by horizon for each family")
     with right, ui.panel():
-        columns = {
-            "family": st.column_config.TextColumn("Family", pinned=True),
-            "mae": st.column_config.NumberColumn(f"MAE, {frame.unit}", format="%,.1f"),
-            "rmse": st.column_config.NumberColumn("RMSE", format="%,.1f"),
-            "bias": st.column_config.NumberColumn("Bias", format="%,.1f"),
-            "mase": st.column_config.NumberColumn("MASE", format="%.3f"),
-            "coverage": st.column_config.TextColumn(f"In {BAND}", alignment="right"),
-            "n": st.column_config.NumberColumn("n", format="%,d"),
-        }
-        shown = summary.assign(coverage=[formats.percent(share) for share in summary["coverage"]])
-        ui.table(shown, columns, colours=frame.palette, alt="Families, mean over horizons, best first")
+        shares = ("coverage", "hit_rate")
+        shown = summary.assign(**{name: [formats.percent(share) for share in summary[name]] for name in shares})
+        ui.table(shown, _measures(frame), colours=frame.palette, alt="Families, mean over horizons, best first")
         first, last = summary["window_start"].min(), summary["window_end"].max()
         st.caption(
             f"The newest comparison, mean over T+1 to T+6, best first; hold-out {formats.date(first, frame.zone)} to "
             f"{formats.date(last, frame.zone)}, never trained on. Bold line: the champion's family."
         )
+
+
+def _measures(frame: Frame) -> dict[str, object]:
+    """The columns of families: those measures that the target's metrics ask for."""
+    number, text = f"%,.{frame.finer}f", st.column_config.TextColumn
+
+    def quantity(label: str, help_text: str | None = None) -> object:
+        return st.column_config.NumberColumn(label, format=number, help=help_text)
+
+    columns: dict[str, object] = {
+        "family": text("Family", pinned=True),
+        "mae": quantity(f"MAE, {frame.unit}"),
+        "rmse": quantity("RMSE"),
+        "bias": quantity("Bias"),
+        "mase": st.column_config.NumberColumn("MASE", format="%.3f"),
+        "hit_rate": text("Direction right", alignment="right"),
+        "profit": quantity("P&L an hour", POSITION),
+        "tail_mae": quantity("Tail MAE"),
+        "pinball_loss": quantity("Pinball loss"),
+        "coverage": text(f"In {BAND}", alignment="right"),
+        "n": st.column_config.NumberColumn("n", format="%,d"),
+    }
+    wanted = {"family", "mae", "n", *frame.target.metrics}
+    return {name: column for name, column in columns.items() if name in wanted}
 
 
 if __name__ == "__main__":

@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from tqdm import tqdm
 
 from pipeline import backups
-from pipeline.clocks import clock_of
+from pipeline.clocks import clock_of, shifted
 from pipeline.configuring.markets import load_markets
 from pipeline.discovery import discover, find
 from pipeline.errors import DiskFull, UnknownJob
@@ -25,21 +25,42 @@ from pipeline.warehouse import Warehouse
 
 
 class Desk:
-    """What every command needs, opened once."""
+    """What every command needs, each opened once, when it is first asked for."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.settings = Settings.load()
-        self.markets: dict[str, Market] = load_markets(self.settings.config, self.settings.markets)
-        self.operations: Operations = load_operations(self.settings.config)
-        self.warehouse = Warehouse(self.settings.warehouse, wait_s=self.settings.lock_wait_s)
         self.by: str = getattr(options, "by", "cli")
+        self._now: datetime | None = options.now
+
+    def check(self) -> None:
+        """Read sextant.toml, before anything else is touched. Raises ConfigError."""
+        _ = self.markets, self.operations
+
+    @cached_property
+    def markets(self) -> dict[str, Market]:
+        """The active markets by id. Raises ConfigError."""
+        return load_markets(self.settings.config, self.settings.markets)
+
+    @cached_property
+    def operations(self) -> Operations:
+        """How the service is run. Raises ConfigError."""
+        return load_operations(self.settings.config)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The DuckDB file, which need not be there yet."""
+        return Warehouse(self.settings.warehouse, wait_s=self.settings.lock_wait_s)
+
+    @cached_property
+    def runner(self) -> Runner:
+        """What carries jobs out, by the clock of the command. Raises ConfigError."""
         clock = clock_of(self.settings.clock)
-        shift = options.now - clock() if options.now else timedelta()
-        self.runner = Runner(
+        shift = self._now - clock() if self._now else timedelta()
+        return Runner(
             self.settings,
             self.markets,
             self.warehouse,
-            clock=lambda: clock() + shift,
+            clock=partial(shifted, clock, shift),
             operations=self.operations,
             echo=lambda line: tqdm.write(f"  {line}"),
             progress=_progress,
@@ -101,7 +122,8 @@ class Command:
     """One word of the command line. Declared as the module constant COMMAND.
 
     `run` returns the exit code: 0 well, 1 something failed, 2 wrong words; `arguments` adds options to the parser.
-    `refused` is the exit code where an error with a sentence ends it.
+    `refused` is the exit code where an error with a sentence ends it, and `configured` whether it is refused at
+    the door while sextant.toml has a mistake.
     """
 
     name: str
@@ -109,6 +131,7 @@ class Command:
     run: Callable[[Desk, argparse.Namespace], int]
     arguments: Callable[[argparse.ArgumentParser], None] = lambda _parser: None
     refused: int = 1
+    configured: bool = True
 
 
 def moment(text: str) -> datetime:

@@ -1,83 +1,158 @@
-"""sextant.toml -> Market, Series and Target, or the one sentence that says what to mend."""
+"""sextant.toml -> Market, Series and Target, or the one sentence that says what to mend and where."""
 
-import tomllib
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from pipeline.access import check_access
+from pipeline.configuring.crossing import Draft, Row, cross
+from pipeline.configuring.kinds import Checker, ended, nearest, shown
+from pipeline.configuring.tables import EVENT, MARKET, PLACE, SERIES, TARGET
+from pipeline.configuring.toml import File, read
 from pipeline.errors import ConfigError
-from pipeline.markets import (
-    HORIZONS,
-    KINDS,
-    METRICS,
-    PROMOTIONS,
-    TARGET_KINDS,
-    Event,
-    Input,
-    Market,
-    Place,
-    Policy,
-    Series,
-    Target,
-)
+from pipeline.markets import HORIZONS, METRICS, Event, Input, Market, Place, Policy, Series, Target
+from pipeline.operations import check_operations
+from pipeline.publishing import check_publishing, publications_of
+
+TABLES = ("market", "job", "alert", "channel", "retention", "access", "publish")
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What a file says: its sound markets by id, ids of targets that are off, and each mistake as a sentence."""
+
+    markets: Mapping[str, Market]
+    off: tuple[str, ...]
+    mistakes: tuple[str, ...]
 
 
 def load_markets(path: Path, active: tuple[str, ...]) -> dict[str, Market]:
-    """Read the active markets from `path`.
+    """Read the active markets from `path`, and see that its general tables are sound.
 
-    Raises ConfigError when the file cannot be read, a market is unknown or a value is wrong.
+    Raises ConfigError when the file cannot be read, a market is unknown or a value is wrong: the first mistake with
+    its file and line, and how many more there are.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("market", {})
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path.name}: {error}; mend the file or restore it from git.") from error
-    unknown = [name for name in active if name not in tables]
-    if unknown or not active:
-        known = ", ".join(sorted(tables))
-        raise ConfigError(f"SEXTANT_MARKETS names {unknown or 'nothing'}; {path.name} has: {known}.")
-    return {name: _market(name, tables[name], path.name) for name in active}
+    file = read(path)
+    checker = Checker(file)
+    _general(checker)
+    known = _names(checker)
+    unknown = [name for name in active if name not in known]
+    if active and not known:
+        checker.refuse()
+    if unknown:
+        hint = nearest(unknown[0], known, f"{file.name} has")
+        raise ConfigError(ended(f"SEXTANT_MARKETS names {unknown[0]}, which is no market of {file.name}; {hint}"))
+    if not active:
+        raise ConfigError(f"SEXTANT_MARKETS names nothing; {file.name} has {', '.join(known) or 'no market yet'}.")
+    found = {name: _market(checker, path, name) for name in active}
+    checker.refuse()
+    return {name: market for name, market in found.items() if market is not None}
 
 
-def _market(name: str, table: Mapping[str, Any], where: str) -> Market:
-    where = f"{where}: market.{name}"
-    try:
-        ZoneInfo(table["zone"])
-        places = {key: _place(key, row) for key, row in table.get("place", {}).items()}
-        series = {key: _series(f"{name}.{key}", row, where, places) for key, row in table["series"].items()}
-        rows = {key: row for key, row in table["target"].items() if not row.get("off", False)}
-        targets = tuple(_target(name, table, key, row, series) for key, row in rows.items())
-        return Market(
-            id=name,
-            name=table["name"],
-            zone=table["zone"],
-            country=table["country"],
-            sources=tuple(table["sources"]),
-            history=timedelta(days=table["history_days"]),
-            series=tuple(series.values()),
-            targets=targets,
-            status_url=_link(table.get("status_url", "")),
-            currency=table.get("currency", "EUR"),
-        )
-    except KeyError as error:
-        raise ConfigError(f"{where} lacks or names an unknown {error}; add it.") from error
-    except (ZoneInfoNotFoundError, TypeError, ValueError) as error:
-        raise ConfigError(f"{where}: {error}; mend the value.") from error
+def check(path: Path) -> Understood:
+    """Read all of `path`, active or not. Raises ConfigError only where it is no TOML or cannot be read."""
+    checker = Checker(read(path))
+    _general(checker)
+    names = _names(checker)
+    found = {name: _market(checker, path, name) for name in names}
+    return Understood(
+        markets={name: market for name, market in found.items() if market is not None},
+        off=tuple(_off(checker.file, names)),
+        mistakes=tuple(checker.sentences()),
+    )
 
 
-def _place(name: str, row: Mapping[str, Any]) -> Place:
-    return Place(name, float(row["latitude"]), float(row["longitude"]), float(row.get("weight", 1.0)))
+def _names(checker: Checker) -> list[str]:
+    tables = checker.file.tables.get("market", {})
+    if not isinstance(tables, dict):
+        checker.say(("market",), f"market is {shown(tables)}; write tables such as [market.ID]")
+        return []
+    if not tables:
+        checker.say(("market",), "there is no market; describe one as [market.ID], or see `python jobs.py init`")
+    return list(tables)
 
 
-def _series(series_id: str, row: Mapping[str, Any], where: str, places: Mapping[str, Place]) -> Series:
-    if row["kind"] not in KINDS:
-        raise ConfigError(f"{where}: series {series_id} has kind {row['kind']!r}; use one of {', '.join(KINDS)}.")
-    if not row["minimum"] < row["maximum"]:
-        raise ConfigError(f"{where}: series {series_id} has minimum >= maximum; swap them.")
+def _general(checker: Checker) -> None:
+    for name in [name for name in checker.file.tables if name not in TABLES]:
+        checker.say((name,), f"{name} is unknown; {nearest(name, TABLES, 'there may be')}")
+    check_operations(checker)
+    check_access(checker)
+    check_publishing(checker)
+
+
+def _off(file: File, names: list[str]) -> list[str]:
+    rows = {f"{name}.{key}": row for name in names for key, row in _targets(file, name).items()}
+    return [name for name, row in rows.items() if isinstance(row, dict) and row.get("off") is True]
+
+
+def _targets(file: File, name: str) -> Mapping[str, Any]:
+    market = file.tables["market"][name]
+    found = market.get("target", {}) if isinstance(market, dict) else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _market(checker: Checker, path: Path, name: str) -> Market | None:
+    """The market, or None with its mistakes noted."""
+    before, place = len(checker.mistakes), ("market", name)
+    one = checker.tables(("market",), {name: checker.file.tables["market"][name]}, MARKET).get(name)
+    if one is None:
+        return None
+    draft = Draft(
+        checker,
+        name,
+        one,
+        places=checker.tables((*place, "place"), one.get("place", {}), PLACE),
+        series=checker.tables((*place, "series"), one.get("series", {}), SERIES),
+        targets=checker.tables((*place, "target"), one.get("target", {}), TARGET),
+    )
+    for key in [key for key in ("series", "target") if one.get(key) == {}]:
+        checker.say((*place, key), f"market.{name} has no {key}; {MARKET[key].kind.fix}")
+    cross(draft)
+    events = _events(checker, place, one.get("event", []))
+    return None if len(checker.mistakes) > before else _built(draft, path, events)
+
+
+def _events(checker: Checker, place: tuple[str, str], rows: Any) -> tuple[Event, ...]:
+    at = f"market.{place[1]}.event"
+    if not isinstance(rows, list):
+        checker.say((*place, "event"), f"{at} is one table; write it with two brackets, [[{at}]]")
+        return ()
+    found = [checker.table((*place, "event", number), row, EVENT) for number, row in enumerate(rows)]
+    for number, row in enumerate(found):
+        if "first" in row and "last" in row and not row["first"] < row["last"]:
+            checker.say((*place, "event", number, "last"), f"{at}.{number} ends before it begins; swap first and last")
+    return tuple(Event(**row) for row in found if len(row) == len(EVENT))
+
+
+def _built(draft: Draft, path: Path, events: tuple[Event, ...]) -> Market:
+    one = draft.market
+    places = {key: Place(key, float(row["latitude"]), float(row["longitude"]), float(row.get("weight", 1.0)))
+              for key, row in draft.places.items()}  # fmt: skip
+    folder = path.parent / one["folder"] if "folder" in one else None
+    series = {key: _series(f"{draft.id}.{key}", row, places, folder, one["zone"])
+              for key, row in draft.series.items()}  # fmt: skip
+    return Market(
+        id=draft.id,
+        name=one["name"],
+        zone=one["zone"],
+        country=one["country"],
+        sources=tuple(one["sources"]),
+        history=timedelta(days=one["history_days"]),
+        series=tuple(series.values()),
+        targets=tuple(_target(draft, key, row, series, events) for key, row in draft.live.items()),
+        status_url=one.get("status_url", ""),
+        currency=draft.currency,
+    )
+
+
+def _series(name: str, row: Row, places: Mapping[str, Place], folder: Path | None, zone: str) -> Series:
+    # Measured values may stand still for six intervals and at least an hour, forecasts and prices as they like.
+    usual = max(60, 6 * row["cadence_min"]) if row["kind"] == "measured" else 0
+    flat = row.get("flat_min", usual)
     return Series(
-        id=series_id,
+        id=name,
         title=row["title"],
         kind=row["kind"],
         unit=row["unit"],
@@ -88,112 +163,53 @@ def _series(series_id: str, row: Mapping[str, Any], where: str, places: Mapping[
         minimum=float(row["minimum"]),
         maximum=float(row["maximum"]),
         keys=dict(row["keys"]),
-        flat=_flat(series_id, row),
-        jump=_jump(series_id, row),
-        places=tuple(places[name] for name in row.get("places", ())),
+        flat=timedelta(minutes=flat) if flat else None,
+        jump=float(row["jump"]) if "jump" in row else None,
+        places=tuple(places[key] for key in row.get("places", ())),
+        folder=folder,
+        zone=zone,
     )
 
 
-def _flat(series_id: str, row: Mapping[str, Any]) -> timedelta | None:
-    """Measured values may stand still for six intervals and at least an hour, forecasts and prices as they like."""
-    usual = max(60, 6 * row["cadence_min"]) if row["kind"] == "measured" else 0
-    value = row.get("flat_min", usual)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and (value == 0 or 2 * row["cadence_min"] <= value < float("inf"))):
-        raise ValueError(f"series {series_id} has flat_min {value!r}; use two intervals or more, or 0 for no limit")
-    return timedelta(minutes=value) if value else None
-
-
-def _jump(series_id: str, row: Mapping[str, Any]) -> float | None:
-    value = row.get("jump")
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
-        raise ValueError(
-            f"series {series_id} has jump {value!r}; use a number of {row['unit']} above 0, or leave it out"
-        )
-    return None if value is None else float(value)
-
-
-def _link(url: Any) -> str:
-    parts = urlsplit(url) if isinstance(url, str) else None
-    if url == "" or (parts and parts.scheme in ("http", "https") and parts.hostname):
-        return str(url)
-    raise ValueError(f"status_url is {url!r}; write an address such as 'https://status.example.org', or leave it out")
-
-
-def _target(
-    market: str, table: Mapping[str, Any], key: str, row: Mapping[str, Any], series: Mapping[str, Series]
-) -> Target:
-    operator = row.get("operator")
-    if row.get("kind", "load") not in TARGET_KINDS:
-        raise ValueError(f"target {key} has kind {row['kind']!r}; use one of {', '.join(TARGET_KINDS)}")
+def _target(draft: Draft, key: str, row: Row, series: Mapping[str, Series], events: tuple[Event, ...]) -> Target:
+    own, kind = series[row.get("series", key)], row.get("kind", "load")
     return Target(
-        id=f"{market}.{key}",
+        id=f"{draft.id}.{key}",
         title=row["title"],
-        market=market,
-        zone=table["zone"],
-        country=table["country"],
-        series=series[row.get("series", key)],
-        operator=series[operator] if operator else None,
-        horizons=HORIZONS,
+        market=draft.id,
+        zone=draft.market["zone"],
+        country=draft.market["country"],
+        series=own,
+        operator=series[row["operator"]] if "operator" in row else None,
+        horizons=tuple(row.get("horizons", HORIZONS)),
         issue_delay=timedelta(minutes=row.get("issue_delay_min", 12)),
         issue_grace=timedelta(minutes=row.get("issue_grace_min", 30)),
-        kind=row.get("kind", "load"),
-        inputs=_inputs(key, row, series),
-        events=tuple(_event(event) for event in table.get("event", ())),
-        policy=_policy(key, row),
+        kind=kind,
+        # A price says nothing of the level of a spread, though both are in one unit.
+        inputs=tuple(
+            Input(**vars(one), own_unit=kind != "spread" and one.unit == own.unit)
+            for one in (series[name] for name in row.get("inputs", ()))
+        ),
+        events=events,
+        policy=_policy(row),
         minuend=series[row["minuend"]] if "minuend" in row else None,
         every=timedelta(hours=row.get("every_h", 1)),
-        metrics=tuple(row.get("metrics", METRICS[row.get("kind", "load")])),
-        parts=tuple(f"{market}.{name}" for name in row.get("parts", ())),
+        metrics=tuple(row.get("metrics", METRICS[kind])),
+        parts=tuple(f"{draft.id}.{name}" for name in row.get("parts", ())),
+        published=publications_of(draft.checker.file.tables, f"{draft.id}.{key}"),
     )
 
 
-def _inputs(key: str, row: Mapping[str, Any], series: Mapping[str, Series]) -> tuple[Input, ...]:
-    names, own = row.get("inputs", []), series[row.get("series", key)]
-    if not isinstance(names, list) or len(set(names)) < len(names):
-        raise ValueError(f"target {key} has inputs {names!r}; give a list that names each series once")
-    chosen = [series[name] for name in names]
-    for one in chosen:
-        if one == own:
-            raise ValueError(f"target {key} has itself as an input; take {one.id} out of its inputs")
-        if timedelta(hours=1) % one.cadence:
-            raise ValueError(f"input {one.id} of target {key} needs a cadence_min that divides an hour")
-    # A price says nothing of the level of a spread, though both are in one unit.
-    alike = row.get("kind") != "spread"
-    return tuple(Input(**vars(one), own_unit=alike and one.unit == own.unit) for one in chosen)
-
-
-def _policy(key: str, row: Mapping[str, Any]) -> Policy:
+def _policy(row: Row) -> Policy:
     usual = Policy()
-    promotion = row.get("promotion", usual.promotion)
-    if promotion not in PROMOTIONS:
-        raise ValueError(f"target {key} has promotion {promotion!r}; use one of {', '.join(PROMOTIONS)}")
-
-    def number(name: str, default: float, least: float) -> Any:
-        value = row.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < float("inf"):
-            raise ValueError(f"target {key} has {name} {value!r}; use a number of at least {least}")
-        return value
-
     return Policy(
-        promotion=promotion,
-        clearly_worse=1 + number("clearly_worse_pct", 5, 0) / 100,
-        error_up=1 + number("error_up_pct", 20, 0) / 100,
-        keep_versions=int(number("keep_versions", usual.keep_versions, 1)),
-        shadow_versions=int(number("shadow_versions", usual.shadow_versions, 0)),
-        oldest=timedelta(days=number("oldest_days", usual.oldest.days, 1)),
-        deep_every=timedelta(days=number("deep_every_days", usual.deep_every.days, 1)),
-        mae_limit=number("mae_limit", 1, 0.001) if "mae_limit" in row else None,
-        mape_limit_pct=number("mape_limit_pct", 1, 0.001) if "mape_limit_pct" in row else None,
+        promotion=row.get("promotion", usual.promotion),
+        clearly_worse=1 + row.get("clearly_worse_pct", 5) / 100,
+        error_up=1 + row.get("error_up_pct", 20) / 100,
+        keep_versions=row.get("keep_versions", usual.keep_versions),
+        shadow_versions=row.get("shadow_versions", usual.shadow_versions),
+        oldest=timedelta(days=row.get("oldest_days", usual.oldest.days)),
+        deep_every=timedelta(days=row.get("deep_every_days", usual.deep_every.days)),
+        mae_limit=row.get("mae_limit"),
+        mape_limit_pct=row.get("mape_limit_pct"),
     )
-
-
-def _event(row: Mapping[str, Any]) -> Event:
-    first, last = row["first"], row["last"]
-    if not str(row["reason"]).strip():
-        raise ValueError(f"the event of {first} needs a reason that says what happened")
-    if not (isinstance(first, datetime) and isinstance(last, datetime) and first.tzinfo and last.tzinfo):
-        raise ValueError(f"event {row['reason']!r} needs first and last as times with an offset")
-    if not first < last:
-        raise ValueError(f"event {row['reason']!r} ends before it begins")
-    return Event(first=first, last=last, reason=row["reason"])

@@ -1,9 +1,10 @@
-"""raw -> actuals: hourly means of complete hours, one row for each version of an hour."""
+"""raw -> actuals: hourly means of complete hours, of a spread their difference, one row for each version of an hour."""
 
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
+from pipeline import parallel, spreads
 from pipeline.markets import Market, Target
 from pipeline.runner import Context, Job, Outcome
 from pipeline.warehouse import Session
@@ -15,29 +16,37 @@ END = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def run(context: Context) -> Outcome:
-    """Store every version of every complete hour that is not stored yet."""
+    """Store every version of every complete hour that is not stored yet; what fails of one target stops no other."""
     targets = [target for market in context.markets.values() for target in market.targets]
-    found = written = 0
-    for target in targets:
-        rows = _versions(context, target)
-        found += len(rows)
-        with context.warehouse.write() as session:
-            written += session.append("actuals", rows.assign(written_at=pd.Timestamp(context.moment())))
-    return Outcome(found, written, f"{written:,} new hourly actuals", skipped=not written)
+    done = parallel.each(context, _stored, targets, label="actuals", least=len(targets) + 1)
+    found, written = (sum(counts) for counts in zip(*done.results.values(), strict=True)) if done.results else (0, 0)
+    return parallel.outcome(done, read=found, written=written, note=f"{written:,} new hourly actuals")
+
+
+def _stored(context: Context, target: Target) -> tuple[int, int]:
+    """(Versions found, those that were new)."""
+    rows = _versions(context, target)
+    with context.warehouse.write() as session:
+        return len(rows), session.append("actuals", rows.assign(written_at=pd.Timestamp(context.moment())))
 
 
 def _versions(context: Context, target: Target) -> pd.DataFrame:
     with context.warehouse.read() as session:
         last = session.ask("newest_actual", target=target.id, now=context.now).written_at.iloc[0]
-        rows = session.ask(
-            "hourly_versions",
-            series=target.series.id,
-            per_hour=timedelta(hours=1) // target.series.cadence,
-            since=BEGINNING if pd.isna(last) else last - LOOK_BACK,
-            first=BEGINNING,
-            last=END,
-        )
+        since = BEGINNING if pd.isna(last) else last - LOOK_BACK
+        rows = spreads.versions(session, target, since=since) if target.minuend else _hours(session, target, since)
     return rows.assign(target=target.id, run_id=context.run_id)
+
+
+def _hours(session: Session, target: Target, since: datetime) -> pd.DataFrame:
+    return session.ask(
+        "hourly_versions",
+        series=target.series.id,
+        per_hour=timedelta(hours=1) // target.series.cadence,
+        since=since,
+        first=BEGINNING,
+        last=END,
+    )
 
 
 def ready(session: Session, _markets: dict[str, Market], now: datetime) -> bool:

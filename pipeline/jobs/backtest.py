@@ -5,11 +5,11 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from pipeline import backtest, metrics, registry, training
+from pipeline import backtest, inputs, metrics, registry, training
 from pipeline.comparing import rolling
 from pipeline.discovery import discover
 from pipeline.errors import ModelError, NoChampion
-from pipeline.markets import Target
+from pipeline.markets import HORIZONS, Target
 from pipeline.models.base import Family, Floats
 from pipeline.runner import Context, Job, Outcome
 from pipeline.slices import calendar_slices
@@ -92,14 +92,15 @@ def _scored(lesson: Lesson, forecasts: dict[str, Floats], test_from: np.datetime
         name: backtest.rolling_bands(point, actual, batch.local_hour, known_at=known_at, as_of=as_of)
         for name, point in forecasts.items()
     }
-    hours = batch.origins[:, None] + np.array(lesson.target.horizons).astype("timedelta64[h]")
+    hours = batch.origins[:, None] + np.array(HORIZONS).astype("timedelta64[h]")
     return backtest.score(
         forecasts,
         actual,
         origins=batch.origins,
         scale=metrics.seasonal_scale(lesson.built.batch.level[~test]),
         bands=bands,
-        operator=lesson.built.operator[test] if lesson.target.operator else None,
+        operator=lesson.built.operator[test] if inputs.has_operator(lesson.target) else None,
+        kind=lesson.target.kind,
         slices=calendar_slices(hours, zone=lesson.target.zone, country=lesson.target.country),
     )
 

@@ -1,5 +1,6 @@
 """features + models -> predictions: each issue once, as issued, never edited; other versions beside it in shadow."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -8,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import explaining, features, inputs, issuing, registry
+from pipeline import explaining, features, inputs, issuing, parallel, registry
 from pipeline.counterfactual import Told
 from pipeline.discovery import discover
 from pipeline.errors import ModelError, NoChampion, SextantError, UnknownJob
 from pipeline.explaining import Side
 from pipeline.features import Built
 from pipeline.issuing import Issue, Words
-from pipeline.markets import Market, Target
+from pipeline.markets import HORIZONS, Market, Target
 from pipeline.models.base import Family
 from pipeline.punctuality import current_origin
 from pipeline.recall import Recent, recall
@@ -27,9 +28,9 @@ from pipeline.windows import Times, naive_utc
 FAULTS = (SextantError, ArithmeticError, AttributeError, ImportError, LookupError, ValueError)
 """What a version of another day may fail with. The champion's fault is the reason of a fallback, a shadow's a line
 in the log: neither may keep other targets from being issued."""
-
-
 NAIVE = "naive"
+MANY = 20
+"""Targets from which on processes gain more than they cost: a target takes about 0.2 s, a process 1 s to begin."""
 Served = tuple[Model | None, Family | None]
 
 
@@ -44,30 +45,66 @@ class Due:
     made_at: Times
 
 
+@dataclass(frozen=True)
+class Made:
+    """What was done for a target: origins read, rows written, that in words, and what is still needed of the issue."""
+
+    read: int = 0
+    written: int = 0
+    note: str = ""
+    due: Due | None = None
+    rows: pd.DataFrame | None = None
+    served: Served = (None, None)
+
+
 def run(context: Context) -> Outcome:
     """Issue T+1..T+6 for every feature row no forecast was issued for, with naive and operator beside it.
 
     A live origin is issued only while it is the newest; once it is not, the features job notes it as missed.
     At live issues other versions forecast too, marked shadow, and why the newest differs from the issue before it is
-    written down. `args.reissue` names a target whose newest origin
-    is issued again instead, by its present champion.
+    written down, once all have their issue; of MANY targets or more each is done with at once, side by side in
+    processes. What fails of one keeps no other from its issue. `args.reissue` names a target whose newest origin is
+    issued again instead, by its present champion.
     """
     targets = {target.id: target for market in context.markets.values() for target in market.targets}
     if "reissue" in context.args:
         return _reissue(context, targets, context.args["reissue"])
-    pending = {target.id: _pending(context, target) for target in targets.values()}
-    done = {name: due for name, due in pending.items() if due is not None}
-    notes, issues, written = [], {}, 0
-    for name, due in done.items():
-        rows, served = _issued(context, targets[name], due)
-        written += _append(context, rows)
-        notes.append(_note(targets[name], rows))
-        issues[name] = rows, served
-    for name, due in done.items():
-        written += _shadowed(context, targets[name], due)
-        written += _explained(context, targets[name], due, *issues[name])
-    read = sum(len(due.built.batch) for due in done.values())
-    return Outcome(read, written, "; ".join(notes) or "nothing is due", skipped=not written)
+    wanted = list(targets.values())
+    if len(wanted) >= MANY:
+        done = parallel.each(context, _whole, wanted, label="forecast", least=MANY)
+        return _outcome(list(done.results.values()), done)
+    first = parallel.each(context, _first, wanted, label="forecast", least=MANY)
+    made = first.results
+    due = [targets[name] for name, one in made.items() if one.due is not None]
+    rest = parallel.each(context, lambda own, one: _beside(own, one, made[one.id]), due, label="shadows", least=MANY)
+    return _outcome([rest.results.get(name, one) for name, one in made.items()], first, rest)
+
+
+def _outcome(made: Sequence[Made], *parts: parallel.Done[Any]) -> Outcome:
+    notes = "; ".join(one.note for one in made if one.note) or "nothing is due"
+    written = sum(one.written for one in made)
+    return parallel.outcome(*parts, read=sum(one.read for one in made), written=written, note=notes)
+
+
+def _whole(context: Context, target: Target) -> Made:
+    """Issue, and write what belongs beside it: all that is done for one of many targets."""
+    return _beside(context, target, _first(context, target))
+
+
+def _first(context: Context, target: Target) -> Made:
+    due = _pending(context, target)
+    if due is None:
+        return Made()
+    rows, served = _issued(context, target, due)
+    return Made(len(due.built.batch), _append(context, rows), _note(target, rows), due, rows, served)
+
+
+def _beside(context: Context, target: Target, made: Made) -> Made:
+    """Write what other versions would have issued and why the issue moved."""
+    if made.due is None or made.rows is None:
+        return made
+    more = _shadowed(context, target, made.due) + _explained(context, target, made.due, made.rows, made.served)
+    return Made(made.read, made.written + more, made.note)
 
 
 def _pending(context: Context, target: Target) -> Due | None:
@@ -82,7 +119,7 @@ def _pending(context: Context, target: Target) -> Due | None:
 
 def _due(context: Context, target: Target, rows: pd.DataFrame) -> Due:
     built = features.from_rows(rows, target.inputs)
-    first = rows.sort_values(["origin", "horizon"]).iloc[:: len(target.horizons)]
+    first = rows.sort_values(["origin", "horizon"]).iloc[:: len(HORIZONS)]
     mode = first["mode"].to_numpy(dtype=object)
     made_at = np.where(mode == "replay", built.as_of, _moment(context))
     with context.warehouse.read() as session:
@@ -94,7 +131,9 @@ def _due(context: Context, target: Target, rows: pd.DataFrame) -> Due:
 def _issued(context: Context, target: Target, due: Due) -> tuple[pd.DataFrame, Served]:
     """(Rows of the issue and its comparators, what served)."""
     issued, served = _issue(context, target, due)
-    plain = issuing.comparator_rows(due.built, target=target.id, mode=due.mode, made_at=due.made_at)
+    plain = issuing.comparator_rows(
+        due.built, target=target.id, mode=due.mode, made_at=due.made_at, horizons=target.horizons
+    )
     return pd.concat([_rows(target, due, issued, "sextant"), plain], ignore_index=True), served
 
 
@@ -197,8 +236,7 @@ def _reissue(context: Context, targets: dict[str, Target], name: str) -> Outcome
     if issued.status[0] not in issuing.TRUSTED:
         return Outcome(note=f"{name}: not issued again: {issued.reason[0]}", skipped=True)
     rows = _rows(target, due, issued, "reissue")
-    written = _append(context, rows)
-    written += _explained(context, target, due, rows, (model, family))
+    written = _append(context, rows) + _explained(context, target, due, rows, (model, family))
     words = "issued again" if written else "had been issued again before; the next issue is the champion's"
     note = f"{name}: {standing['origin']:%d %b %H:%M}Z {words}, by {model.version_id}"
     return Outcome(1, written, note, skipped=not written)
@@ -224,7 +262,8 @@ def _loaded(context: Context, target: Target, row: dict[str, Any]) -> tuple[Mode
 
 
 def _rows(target: Target, due: Due, issued: Issue, issuer: str) -> pd.DataFrame:
-    return issuing.rows(due.built, issued, issuer=issuer, target=target.id, mode=due.mode, made_at=due.made_at)
+    about: dict[str, Any] = {"target": target.id, "mode": due.mode, "made_at": due.made_at, "horizons": target.horizons}
+    return issuing.rows(due.built, issued, issuer=issuer, **about)
 
 
 def _append(context: Context, rows: pd.DataFrame, table: str = "predictions") -> int:
@@ -244,9 +283,8 @@ def _moment(context: Context) -> np.datetime64:
 
 def _note(target: Target, rows: pd.DataFrame) -> str:
     ours = rows[(rows["issuer"] == "sextant") & (rows["horizon"] == 1)]
-    counts = ours["status"].value_counts().to_dict()
     last = ours["origin"].max()
-    words = ", ".join(f"{n:,} {status}" for status, n in counts.items())
+    words = ", ".join(f"{n:,} {status}" for status, n in ours["status"].value_counts().items())
     return f"{target.id}: {words}, last origin {last:%d %b %H:%M}Z"
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 from pipeline.discovery import find
 from pipeline.errors import AuthRefused, ConfigError, JobError, NotYetPublished, SourceError, Throttled, Transient
 from pipeline.failures import failure_of, worst
-from pipeline.importing import import_file
+from pipeline.importing import NAME as FILES
+from pipeline.importing import import_file, import_folder
 from pipeline.markets import Market, Series
 from pipeline.planning import cut, merged, windows_of
 from pipeline.runner import Context, Job, Outcome
@@ -53,6 +54,8 @@ def run(context: Context) -> Outcome:
             errors.append(error)
             continue
         for source, series in chosen:
+            if _lately(context, source, series):
+                continue
             hold = _held(context, source)
             if hold is not None:
                 holds.append(hold)
@@ -87,9 +90,21 @@ def _held(context: Context, source: Source) -> _Hold | None:
     return _Hold(f"{row.message} It is not asked again until {row.again_at:%d %b %H:%M}Z.", failure)
 
 
+def _lately(context: Context, source: Source, series: tuple[Series, ...]) -> bool:
+    """Whether the source answered so lately that the scheduler need not ask; what a person asks for is asked."""
+    if not source.every or "from" in context.args:
+        return False
+    names, since = [one.id for one in series], context.moment() - source.every
+    asked = {"source": source.name, "names": names, "since": since, "now": context.moment(), "run_id": context.run_id}
+    return bool(context.warehouse.ask("answered_lately", **asked).lately.iloc[0])
+
+
 def _asked(
     context: Context, market: Market, source: Source, series: tuple[Series, ...]
 ) -> Iterator[tuple[Stored, SourceError | None]]:
+    if source.name == FILES and "from" not in context.args:
+        yield from import_folder(context, series)
+        return
     steps, silent = _plan(context, market, source, series), 0
     for window, series in context.progress(steps, f"ingest {market.id} from {source.name}", len(steps)):
         try:
@@ -152,7 +167,11 @@ def _wanted(context: Context, market: Market, series: Series) -> list[Window]:
         row = session.ask("newest_point", series=series.id).iloc[0]
         end = _floor(context.now + series.ahead, series.cadence)
         if pd.isna(row.newest):
-            return [Window(_floor(context.now - market.history, series.cadence), end)]
+            # What was asked for in vain often enough is left, or one empty series would have all its source's history
+            # asked for again at every run.
+            first = _floor(context.now, series.cadence) - series.overlap
+            past = _gaps(session, series, _floor(context.now - market.history, series.cadence), first)
+            return merged([*past, Window(first, end)])
         # A forecast reaches beyond now and may be renewed from now on.
         start = min(row.newest.to_pydatetime() + series.cadence, _floor(context.now, series.cadence)) - series.overlap
         scan_from = max(row.oldest.to_pydatetime(), _floor(context.now - GAP_SCAN, series.cadence))

@@ -17,7 +17,6 @@ from pipeline.warehouse import Session
 from pipeline.windows import naive_utc
 
 DAY = timedelta(days=1)
-HORIZONS = (1, 6)
 """Those whose predictions and residuals are watched; the others move with them."""
 
 
@@ -102,13 +101,14 @@ def _signals(context: Context, target: Target) -> Signals:
     lesson = training.gather(context.warehouse, target, as_of=context.now)
     hours = lesson.built.batch.origins
     signals = drift.feature_signals(lesson.built, local_hour(hours, zone=target.zone))
-    scores = context.warehouse.ask("issued_scores", target=target.id, horizons=list(HORIZONS))
+    ends = sorted({1, target.horizons[-1]})
+    scores = context.warehouse.ask("issued_scores", target=target.id, horizons=list(ends))
     valid_at, horizon = naive_utc(scores["valid_at"], "h"), scores["horizon"].to_numpy()
     place = np.searchsorted(hours, valid_at)
     there = (place < len(hours)) & (hours[np.minimum(place, len(hours) - 1)] == valid_at)
     kinds, subjects, columns = list(signals.kinds), list(signals.subjects), [signals.values]
     for kind, values in (("prediction", scores["p50"]), ("residual", scores["error"])):
-        for ahead in HORIZONS:
+        for ahead in ends:
             mine = there & (horizon == ahead)
             column = np.full(len(hours), np.nan)
             column[place[mine]] = values.to_numpy(dtype=np.float64)[mine]

@@ -20,7 +20,8 @@ class Batch:
 
     origins: (n,) datetime64[h], UTC, the last complete hour T.
     level: (n,) y[T] in the target's unit.
-    naive: (n, H) last week's value at T+h plus the current error, in the target's unit.
+    naive: (n, H) last week's value at T+h plus the current error, in the target's unit; of prices and spreads the
+        value of the day before (see inputs.Facts).
     shared: (n, p) features of the origin; `shared_names` has p names.
     target: (n, H, q) features of the target hour; `target_names` has q names.
     local_hour: (n, H) local hour 0..23 of T+h.

@@ -79,12 +79,12 @@ def line(weights: Floats, offset: Floats, rows: Floats, hour: NDArray[np.int64])
     return change
 
 
-def solve(moments: Moments) -> Lines:
+def solve(moments: Moments, *, alpha: float = ALPHA, neighbour: float = NEIGHBOUR) -> Lines:
     """Hoerl & Kennard (1970) on features standardised by hour, each hour with a little of its neighbours."""
     width = len(moments.centre) - 1
     weights, offset = np.full((HOURS, width), np.nan), np.full(HOURS, np.nan)
     inverse, mean = np.full((HOURS, width, width), np.nan), np.full((HOURS, width), np.nan)
-    shared = _with_neighbours(moments)
+    shared = _with_neighbours(moments, neighbour)
     with one_thread("blas"):
         for hour in np.flatnonzero(moments.count >= MINIMUM_ROWS):
             count, middle = shared.count[hour], shared.first[hour] / shared.count[hour]
@@ -93,15 +93,15 @@ def solve(moments: Moments) -> Lines:
             spread = np.sqrt(np.maximum(np.diag(products)[:-1] / count, 0.0))
             spread[spread <= 1e-6 * np.maximum(1.0, np.abs(mean[hour]))] = np.inf
             gram = products[:-1, :-1] / spread / spread[:, None]
-            gram[np.diag_indices_from(gram)] += ALPHA
+            gram[np.diag_indices_from(gram)] += alpha
             inverse[hour] = np.linalg.inv(gram) / spread / spread[:, None]
             weights[hour] = inverse[hour] @ products[:-1, -1]
             offset[hour] = (middle + moments.centre)[-1] - mean[hour] @ weights[hour]
     return Lines(weights, offset, inverse, mean, shared.count)
 
 
-def _with_neighbours(moments: Moments) -> Moments:
+def _with_neighbours(moments: Moments, weight: float) -> Moments:
     def shared(sums: Floats) -> Floats:
-        return sums + NEIGHBOUR * (np.roll(sums, 1, axis=0) + np.roll(sums, -1, axis=0))
+        return sums + weight * (np.roll(sums, 1, axis=0) + np.roll(sums, -1, axis=0))
 
     return Moments(moments.centre, shared(moments.count), shared(moments.first), shared(moments.second))

@@ -1,4 +1,4 @@
-"""Last week's value plus the current error -> MW for T+1..T+6: nothing learned, the fallback of all others."""
+"""Last week's value plus the current error, of prices yesterday's -> T+1..T+6: nothing learned, the fallback."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ class Naive:
         return {}
 
     def predict(self, state: dict[str, Any], batch: Batch) -> Floats:
-        """`batch.naive`, NaN where last week is unknown."""
+        """`batch.naive`, NaN where that past is unknown."""
         return batch.naive.copy()
 
 

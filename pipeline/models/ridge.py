@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.errors import NotEnoughData
 from pipeline.models import direct
 from pipeline.models.base import STEADY, Batch, Floats
-from pipeline.models.hourly import MINIMUM_ROWS, Moments, line, solve
+from pipeline.models.hourly import ALPHA, MINIMUM_ROWS, NEIGHBOUR, Moments, line, solve
 
 
 class Ridge:
@@ -25,6 +25,10 @@ class Ridge:
     members: tuple[str, ...] = ()
     linear = True
 
+    def __init__(self, *, alpha: float = ALPHA, neighbour: float = NEIGHBOUR) -> None:
+        """Penalty and weight of neighbouring hours as of hourly.solve."""
+        self._alpha, self._neighbour = alpha, neighbour
+
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
         """See Family.fit; rows with a NaN are left out. Raises NotEnoughData when no hour has enough days."""
         lesson = direct.fit_span(batch, actual)
@@ -33,7 +37,7 @@ class Ridge:
         if max(one.count.max() for one in moments) < MINIMUM_ROWS:
             raise NotEnoughData(f"ridge needs {MINIMUM_ROWS} complete days of at least one hour; give it more history.")
         until = np.array([_newest(batch, change[:, h]) for h in range(actual.shape[1])])
-        return _state(moments, until, season=lesson is batch)
+        return self._state(moments, until, season=lesson is batch)
 
     def predict(self, state: dict[str, Any], batch: Batch) -> Floats:
         """See Family.predict."""
@@ -54,7 +58,21 @@ class Ridge:
             old = _stored(state, h)
             moments.append(old.plus(_moments(lesson, change, h, old.centre)))
             until[h] = max(until[h], _newest(batch, change[:, h]))
-        return _state(moments, until, season=state["season"])
+        return self._state(moments, until, season=state["season"])
+
+    def _state(self, moments: list[Moments], until: Any, *, season: bool) -> dict[str, Any]:
+        lines = [solve(one, alpha=self._alpha, neighbour=self._neighbour) for one in moments]
+        upper = np.triu_indices(len(moments[0].centre))
+        return {
+            "weights": np.stack([one.weights for one in lines]),
+            "offset": np.stack([one.offset for one in lines]),
+            "centre": np.stack([one.centre for one in moments]),
+            "count": np.stack([one.count for one in moments]),
+            "first": np.stack([one.first for one in moments]),
+            "second": np.stack([one.second[:, upper[0], upper[1]] for one in moments]),
+            "until": until,
+            "season": season,
+        }
 
 
 def _moments(batch: Batch, change: Floats, h: int, centre: Floats | None = None) -> Moments:
@@ -65,21 +83,6 @@ def _newest(batch: Batch, change: Floats) -> np.datetime64:
     known = batch.origins[~np.isnan(change)]
     newest: np.datetime64 = known.max() if len(known) else np.datetime64(0, "h")
     return newest
-
-
-def _state(moments: list[Moments], until: Any, *, season: bool) -> dict[str, Any]:
-    lines = [solve(one) for one in moments]
-    upper = np.triu_indices(len(moments[0].centre))
-    return {
-        "weights": np.stack([one.weights for one in lines]),
-        "offset": np.stack([one.offset for one in lines]),
-        "centre": np.stack([one.centre for one in moments]),
-        "count": np.stack([one.count for one in moments]),
-        "first": np.stack([one.first for one in moments]),
-        "second": np.stack([one.second[:, upper[0], upper[1]] for one in moments]),
-        "until": until,
-        "season": season,
-    }
 
 
 def _stored(state: dict[str, Any], h: int) -> Moments:

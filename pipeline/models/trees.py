@@ -26,44 +26,39 @@ class Learner(Protocol):
 
 
 class Direct:
-    """Friedman (2001) for each horizon by itself; the target is y[T+h] - y[T], less ridge's if `on_ridge`.
+    """Friedman (2001) for each horizon by itself; the target is y[T+h] - y[T] less ridge's.
 
-    State: `models`, one of the learner's per horizon, and with `on_ridge` `weights` (H, 24, p) and `offset` (H, 24).
+    State: `models`, one of the learner's per horizon, `weights` (H, 24, p) and `offset` (H, 24).
     """
 
     candidate = True
+    kinds: tuple[str, ...] = STEADY
     members: tuple[str, ...] = ()
 
-    def __init__(self, name: str, learner: Learner, *, kinds: tuple[str, ...] = STEADY, on_ridge: bool = True) -> None:
+    def __init__(self, name: str, learner: Learner) -> None:
         """A family called `name`."""
-        self.name, self.kinds, self._learner, self._on_ridge = name, kinds, learner, on_ridge
+        self.name, self._learner = name, learner
 
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
         """See Family.fit; `jobs` horizons at a time. Raises NotEnoughData below direct.MINIMUM_ROWS pairs."""
         lesson, change = direct.fit_span(batch, actual), actual - batch.level[:, None]
 
-        def one(h: int) -> tuple[Any, ...]:
+        def one(h: int) -> tuple[Any, Floats, Floats]:
             known = np.flatnonzero(~np.isnan(change[:, h]))
             part, goal = lesson.rows(known), change[known, h]
-            if not self._on_ridge:
-                return (self._learner.fit(_rows(part, h), goal, seed=seed),)
             rows, hour = direct.rows(part, h), part.local_hour[:, h]
             return _fit_on_line(self._learner, rows, goal, hour, _rows(part, h), seed=seed)
 
         direct.check(self.name, change)
-        models, *lines = (list(part) for part in zip(*direct.each(range(change.shape[1]), one, jobs=jobs), strict=True))
-        return {"models": models} | dict(zip(("weights", "offset"), map(np.stack, lines), strict=False))
+        models, weights, offset = zip(*direct.each(range(change.shape[1]), one, jobs=jobs), strict=True)
+        return {"models": list(models), "weights": np.stack(weights), "offset": np.stack(offset)}
 
     def predict(self, state: dict[str, Any], batch: Batch) -> Floats:
-        """See Family.predict; NaN where ridge lacks a feature, or, without ridge, where the level is NaN."""
+        """See Family.predict; NaN where ridge lacks a feature."""
         forecast = np.empty(batch.naive.shape)
         for h, model in enumerate(state["models"]):
-            rows, line = _rows(batch, h), np.zeros(len(batch))
-            if self._on_ridge:
-                line = hourly.line(
-                    state["weights"][h], state["offset"][h], direct.rows(batch, h), batch.local_hour[:, h]
-                )
-                rows = np.concatenate([rows, line[:, None]], axis=1)
+            line = hourly.line(state["weights"][h], state["offset"][h], direct.rows(batch, h), batch.local_hour[:, h])
+            rows = np.concatenate([_rows(batch, h), line[:, None]], axis=1)
             forecast[:, h] = batch.level + line + self._learner.predict(model, rows)
         return forecast
 

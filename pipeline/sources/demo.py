@@ -52,6 +52,7 @@ class Demo:
     name = "demo"
     max_window = timedelta(days=366)
     together = False
+    every = timedelta()
 
     def ready(self, settings: Settings) -> str | None:
         """See Source.ready."""

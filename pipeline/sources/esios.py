@@ -36,6 +36,7 @@ class Esios:
     name = "esios"
     max_window = timedelta(days=30)
     together = False
+    every = timedelta()
 
     def ready(self, settings: Settings) -> str | None:
         """See Source.ready."""

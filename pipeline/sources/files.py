@@ -1,25 +1,28 @@
-"""A CSV or Parquet file -> points for `raw` and refused rows, each with one sentence.
+"""A CSV or Parquet file, or a folder of them -> points for `raw` and refused rows, each with one sentence.
 
 Only the format is judged here; range, grid and future are judged where points of all sources are.
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pandas as pd
 
-from pipeline.errors import DataRefused
+from pipeline.errors import BadRequest, DataRefused, SchemaChanged
 from pipeline.markets import Series
-from pipeline.sources.base import POINT_COLUMNS
+from pipeline.settings import Settings
+from pipeline.sources.base import POINT_COLUMNS, Window
 
 STAMP = r"^(\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)?)\s?(Z|[+-]\d{2}(?::?\d{2})?)?$"
 NUMBER = r"^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?$"
 EMPTY = frozenset({"", "null", "NULL", "nan", "NaN", "NA"})
 YEARS = (1900, 2199)
+SUFFIXES = (".csv", ".parquet", ".pq")
 
 
 class Refused(NamedTuple):
@@ -52,7 +55,8 @@ def read_file(
     """Read points (POINT_COLUMNS; `valid_at` UTC, start of the interval) and list the rows that cannot be.
 
     With one Series, `value_column` holds its values. With a mapping, a file that has a column `series` is read as
-    one point a row (keys: what that column says); any other file as one column a series (keys: column names).
+    one point a row (keys: what that column says); any other file as one column a series (keys: column names), and
+    there series without a column are left out.
     `zone` names the time zone of stamps without an offset. A column `made_at` is read when present. Empty values
     become NaN; exact repeats are kept once. Refused are: stamps and numbers that do not parse, local times that
     do not exist or exist twice, unknown series, and all rows that state one point differently.
@@ -137,7 +141,8 @@ def _long(table: pd.DataFrame, series: Series | Mapping[str, Series], asked: _As
     elif "series" in table.columns:
         parts = {asked.value_column: ""}
     else:
-        parts = {column: one.id for column, one in series.items()}
+        parts = {column: one.id for column, one in series.items() if column in table.columns}
+        parts = parts or {column: one.id for column, one in series.items()}
     missing = [name for name in (asked.time_column, *parts) if name not in table.columns]
     if missing:
         has = ", ".join(table.columns)
@@ -223,3 +228,43 @@ def _judge_repeats(rows: pd.DataFrame) -> None:
 def _refuse(rows: pd.DataFrame, flawed: pd.Series, words: pd.Series | str) -> None:
     """Note the reason of rows that have none yet."""
     rows["reason"] = rows["reason"].mask(flawed & (rows["reason"] == ""), words)
+
+
+def files_of(series: Series) -> list[Path]:
+    """The files in the folder of the series' market, by name. Raises BadRequest where there is no folder."""
+    if series.folder is None or not series.folder.is_dir():
+        words = "its market names no folder" if series.folder is None else f"there is no folder {series.folder.name}"
+        raise BadRequest(f"{series.id} from files: {words}; make it, or mend `folder` in sextant.toml.")
+    return sorted(path for path in series.folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def points_of(path: Path, series: Sequence[Series]) -> tuple[pd.DataFrame, list[Refused]]:
+    """What one file of a folder says of series of its market, by their keys. Raises SchemaChanged as a whole."""
+    keys = {one.keys[SOURCE.name]: one for one in series}
+    try:
+        return read_file(path, keys, series[0].zone)
+    except DataRefused as error:
+        raise SchemaChanged(f"{', '.join(one.id for one in series)} from files: {error}") from error
+
+
+class Files:
+    """The folder of a market; a column, or a value in the column `series`, is a series."""
+
+    name = "files"
+    max_window = timedelta(days=36500)
+    together = True
+    every = timedelta()
+
+    def ready(self, _settings: Settings) -> str | None:
+        """None: whether the folder is there is seen when it is read."""
+        return None
+
+    def fetch(self, series: Sequence[Series], window: Window, *, now: datetime, settings: Settings) -> pd.DataFrame:
+        """All that the files say of the window, without the rows they are refused for. Raises as `points_of` does."""
+        frames = [points_of(path, series)[0] for path in files_of(series[0])]
+        points = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(POINT_COLUMNS))
+        inside = (points["valid_at"] >= window.start) & (points["valid_at"] < window.end)
+        return points[inside].reset_index(drop=True)
+
+
+SOURCE = Files()

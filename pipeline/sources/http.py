@@ -107,16 +107,18 @@ class Client:
         auth_remedy: str = "check the access token",
         form: Mapping[str, str] | None = None,
         slow_down: SlowDown = lambda _body: None,
+        page: bool = False,
     ) -> T:
         """GET `url`, or POST `form` to it, and return `parse(body)` of the first good answer.
 
         `secrets` names headers whose values are never logged, shown, or sent to another host.
-        `parse` raises BrokenBody for what a retry may cure and SchemaChanged for what it cannot.
+        `parse` raises BrokenBody for what a retry may cure and SchemaChanged for what it cannot. `page` says that a
+        web page is what is asked for; else one is a sign of trouble.
         Raises AuthRefused (401, 403), Throttled (429), BadRequest (other 4xx), SchemaChanged, or Transient
         (5xx, network, truncated, a web page) once the tries or the deadline are spent.
         """
         names = frozenset(name.lower() for name in secrets)
-        question = Question(url, params or {}, headers or {}, names, source, series, auth_remedy, form, slow_down)
+        question = Question(url, params or {}, headers or {}, names, source, series, auth_remedy, form, slow_down, page)
         deadline = self._clock() + self._deadline_s
         for tries in range(1, self._tries + 1):
             try:
@@ -145,7 +147,7 @@ class Client:
             )
         if answer.status != 200:
             refuse(question, answer)
-        if is_web_page(answer.body):
+        if is_web_page(answer.body) and not question.page:
             raise Again(Transient, "a web page came instead of data", "try again later")
         try:
             return parse(answer.body)

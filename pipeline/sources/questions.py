@@ -39,11 +39,14 @@ class Question:
     auth_remedy: str
     form: Mapping[str, str] | None = None
     slow_down: SlowDown = lambda _body: None
+    page: bool = False
 
     def says(self, what: str, remedy: str) -> str:
         """One redacted sentence: series, source, what, remedy."""
-        told = [*self.headers.items(), *(self.form or {}).items()]
-        hidden = [value for name, value in told if name.lower() in self.secrets]
+        told = [*self.headers.items(), *self.params.items(), *(self.form or {}).items()]
+        hidden = [value for name, value in told if name.lower() in self.secrets and isinstance(value, str)]
+        # A provider may repeat a token without the word before it, such as Bearer.
+        hidden += [value.rpartition(" ")[2] for value in hidden]
         return redact(f"{self.series} from {self.source}: {what}; {remedy}.", hidden)
 
     def public_headers(self) -> dict[str, str]:

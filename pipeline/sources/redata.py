@@ -34,6 +34,7 @@ class Redata:
     # No limit is documented; clients use 14 days and more of hourly rows, so a week of 5-minute rows is cautious.
     max_window = timedelta(days=7)
     together = True
+    every = timedelta()
 
     def ready(self, settings: Settings) -> str | None:
         """See Source.ready."""

@@ -11,15 +11,21 @@ points AS (
     FROM raw CROSS JOIN live
     WHERE series = $series AND valid_at >= $first AND valid_at < $last
       AND date_trunc('hour', valid_at) IN (SELECT hour FROM touched)),
-revised AS (SELECT hour FROM points GROUP BY hour HAVING count(*) > count(DISTINCT valid_at)),
+revised AS (
+    SELECT hour, count(DISTINCT valid_at) = 1 AS whole FROM points
+    GROUP BY hour HAVING count(*) > count(DISTINCT valid_at)),
 moments AS (
-    SELECT DISTINCT hour, known_at AS moment FROM points WHERE hour IN (SELECT hour FROM revised)
+    SELECT DISTINCT hour, known_at AS moment FROM points WHERE hour IN (SELECT hour FROM revised WHERE NOT whole)
     UNION ALL
     SELECT hour, max(known_at) FROM points WHERE hour NOT IN (SELECT hour FROM revised) GROUP BY hour),
 seen AS (
     SELECT m.hour, m.moment, p.valid_at, p.value
     FROM moments m JOIN points p ON p.hour = m.hour AND p.known_at <= m.moment
-    QUALIFY row_number() OVER (PARTITION BY m.hour, m.moment, p.valid_at ORDER BY p.known_at DESC, p.seen_at DESC) = 1)
+    QUALIFY row_number() OVER (PARTITION BY m.hour, m.moment, p.valid_at ORDER BY p.known_at DESC, p.seen_at DESC) = 1
+    UNION ALL
+    -- An hour that is one value has as many versions as that: weather has dozens, and to pair them would be the square.
+    SELECT hour, known_at, valid_at, value FROM points WHERE hour IN (SELECT hour FROM revised WHERE whole)
+    QUALIFY row_number() OVER (PARTITION BY hour, known_at ORDER BY seen_at DESC) = 1)
 SELECT hour AS valid_at, moment AS known_at, count(*) AS n, avg(value ORDER BY valid_at) AS value,
        coalesce(avg(value ORDER BY valid_at) FILTER (valid_at >= hour + INTERVAL 55 MINUTE), avg(value ORDER BY valid_at)) AS last_05,
        coalesce(avg(value ORDER BY valid_at) FILTER (valid_at >= hour + INTERVAL 45 MINUTE), avg(value ORDER BY valid_at)) AS last_15,

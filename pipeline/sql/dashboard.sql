@@ -64,7 +64,7 @@ SELECT count(DISTINCT origin) AS n, count(DISTINCT origin) FILTER (mode = 'repla
        count(DISTINCT origin) FILTER (status = 'fallback') AS fallback,
        count(DISTINCT origin) FILTER (status = 'withheld') AS withheld,
        (SELECT count(*) FROM missed_issues m
-        WHERE m.target = $target AND m.origin >= $since AND m.origin < $until) AS missed
+        WHERE m.target = $target AND m.origin >= $since AND m.origin < $until AND NOT starts_with(m.reason, 'not due')) AS missed
 FROM predictions WHERE target = $target AND issuer = 'sextant' AND origin >= $since AND origin < $until;
 
 -- name: page_versions
@@ -139,8 +139,8 @@ WITH newest AS (
     SELECT run_id FROM backtests WHERE target = $target AND kind = 'hold_out' GROUP BY run_id
     ORDER BY count(DISTINCT family) > 1 DESC, max(scored_at) DESC LIMIT 1)
 SELECT family, min(n) AS n, avg(mae) AS mae, sqrt(avg(rmse ** 2)) AS rmse, avg(bias) AS bias, avg(mase) AS mase,
-       avg(coverage) AS coverage,
-       min(window_start) AS window_start, max(window_end) AS window_end
+       avg(coverage) AS coverage, avg(hit_rate) AS hit_rate, avg(tail_mae) AS tail_mae, avg(profit) AS profit,
+       avg(pinball_loss) AS pinball_loss, min(window_start) AS window_start, max(window_end) AS window_end
 FROM backtests WHERE target = $target AND slice = 'all' AND run_id = (SELECT run_id FROM newest)
 GROUP BY family ORDER BY mae;
 
@@ -148,7 +148,7 @@ GROUP BY family ORDER BY mae;
 -- The newest backtest on demand: one row a family and slice, over all horizons together but for the slices T+1..T+6.
 WITH newest AS (SELECT arg_max(run_id, scored_at) AS run_id FROM backtests WHERE target = $target AND kind = 'backtest')
 SELECT family, if(horizon = 0, slice, 'T+' || horizon) AS slice, n, mae, mae_se, bias, mase, coverage,
-       skill_naive, skill_naive_se, skill_operator, skill_operator_se, p_value, window_start, window_end, scored_at
+       hit_rate, tail_mae, profit, skill_naive, skill_naive_se, skill_operator, skill_operator_se, p_value, window_start, window_end, scored_at
 FROM backtests WHERE target = $target AND kind = 'backtest' AND run_id = (SELECT run_id FROM newest)
 ORDER BY slice, mae;
 

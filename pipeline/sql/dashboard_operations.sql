@@ -112,7 +112,8 @@ ORDER BY started_at, run_id;
 -- name: page_missed
 -- Hours for which nothing was issued in time, newest first.
 SELECT origin, reason, noted_at FROM missed_issues
-WHERE target = $target AND origin >= $since AND origin < $until ORDER BY origin DESC;
+WHERE target = $target AND origin >= $since AND origin < $until AND NOT starts_with(reason, 'not due')
+ORDER BY origin DESC;
 
 -- name: page_capacity
 -- What was measured since $since, in time order.

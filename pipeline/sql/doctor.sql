@@ -33,14 +33,19 @@ SELECT count(*) AS n FROM (
 ANTI JOIN job_runs j USING (run_id);
 
 -- name: incomplete_issues
+-- Targets may be issued for fewer hours than models make; whatever was issued of an origin goes equally far.
 SELECT count(*) AS n FROM (
-    SELECT target, origin FROM predictions WHERE issuer = 'sextant'
-    GROUP BY target, origin HAVING count(*) <> 6 OR count(DISTINCT version_id) <> 1);
+    SELECT target, origin FROM predictions GROUP BY target, origin
+    HAVING count(*) FILTER (issuer = 'sextant') > 0
+       AND (count(*) FILTER (issuer = 'sextant') <> max(horizon)
+            OR count(DISTINCT version_id) FILTER (issuer = 'sextant') <> 1));
 
 -- name: incomplete_others
+WITH issues AS (SELECT target, origin, max(horizon) AS n FROM predictions WHERE issuer = 'sextant' GROUP BY ALL)
 SELECT count(*) AS n FROM (
-    SELECT target, origin FROM predictions WHERE issuer IN ('reissue', 'shadow')
-    GROUP BY target, origin, issuer, version_id HAVING count(*) <> 6);
+    SELECT p.target, p.origin FROM predictions p LEFT JOIN issues i USING (target, origin)
+    WHERE p.issuer IN ('reissue', 'shadow')
+    GROUP BY p.target, p.origin, p.issuer, p.version_id HAVING count(*) <> coalesce(any_value(i.n), 0));
 
 -- name: crossing_quantiles
 SELECT count(*) AS n FROM predictions WHERE NOT (p05 <= p10 AND p10 <= p50 AND p50 <= p90 AND p90 <= p95);

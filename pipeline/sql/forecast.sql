@@ -13,7 +13,7 @@ ORDER BY f.origin, f.horizon;
 -- name: newest_issue
 -- The feature rows of the newest origin of a target up to $due that was issued, and which version the issue in force is of.
 SELECT f.*, i.version_id AS issued_version, i.status AS issued_status
-FROM features f JOIN issued_latest i USING (target, origin, horizon)
+FROM features f LEFT JOIN issued_latest i USING (target, origin, horizon)
 WHERE f.target = $target AND f.origin = (
     SELECT max(origin) FROM predictions WHERE target = $target AND issuer = 'sextant' AND origin <= $due)
 ORDER BY f.horizon;

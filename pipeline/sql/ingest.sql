@@ -2,12 +2,13 @@
 SELECT max(valid_at) AS newest, min(valid_at) AS oldest FROM raw WHERE series = $series;
 
 -- name: changed_points
--- Points of `batch` that are new or differ from the newest stored value.
+-- Points of `batch` that are new or differ from the newest stored value, whether they revise one and if so whether they
+-- say to have been made later than what they revise.
 WITH stored AS (
-    SELECT valid_at, arg_max(value, seen_at) AS value FROM raw
+    SELECT valid_at, arg_max(value, seen_at) AS value, arg_max(made_at, seen_at) AS made_at FROM raw
     WHERE series = $series AND valid_at BETWEEN $first AND $last
     GROUP BY valid_at)
-SELECT b.*, s.value IS NOT NULL AS revised
+SELECT b.*, s.value IS NOT NULL AS revised, coalesce(b.made_at > s.made_at, false) AS newer
 FROM batch b LEFT JOIN stored s USING (valid_at)
 WHERE s.value IS DISTINCT FROM b.value
 ORDER BY b.valid_at;
@@ -32,3 +33,14 @@ WHERE source = $source AND seen_at = (SELECT max(seen_at) FROM fetches WHERE sou
   AND NOT (outcome = 'auth' AND run_id != $run_id
            AND EXISTS (FROM job_runs WHERE run_id = $run_id AND requested_by != 'scheduler'))
 ORDER BY again_at DESC LIMIT 1;
+
+-- name: files_read
+-- Which states of which files of $source were read for which series.
+SELECT DISTINCT series, message FROM fetches WHERE source = $source AND outcome = 'ok' AND message != '';
+
+-- name: answered_lately
+-- Whether the scheduler's run $run_id need not ask: $source answered for each of $names after $since.
+SELECT (SELECT count(DISTINCT series) FROM fetches
+        WHERE source = $source AND outcome IN ('ok', 'empty') AND seen_at > $since AND seen_at <= $now
+          AND list_contains($names, series)) = len($names)
+   AND EXISTS (FROM job_runs WHERE run_id = $run_id AND requested_by = 'scheduler') AS lately;

@@ -126,22 +126,6 @@ SELECT *, CASE WHEN out_of_range > 0 THEN 'range' WHEN flat_min >= $flat_min THE
                WHEN missing > 0 THEN 'gaps' WHEN day_end > $due_before::TIMESTAMPTZ THEN 'partial' ELSE 'ok' END AS verdict
 FROM days ORDER BY day_start;
 
--- name: gap_windows
--- Unbroken runs of missing slots of a series in [$start, $end) outside declared events: how often the source answered
--- without filling them, and what it said last.
-WITH declared AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last),
-slots AS (SELECT unnest(generate_series($start::TIMESTAMPTZ, $end::TIMESTAMPTZ - $cadence, $cadence)) AS valid_at),
-missing AS (
-    SELECT valid_at, epoch(valid_at) - epoch($cadence) * row_number() OVER (ORDER BY valid_at) AS hole FROM slots s
-    ANTI JOIN (SELECT valid_at FROM raw WHERE series = $series AND valid_at >= $start AND valid_at < $end) USING (valid_at)
-    WHERE NOT EXISTS (FROM declared d WHERE s.valid_at >= d.first AND s.valid_at < d.last)),
-gaps AS (
-    SELECT min(valid_at) AS start_at, max(valid_at) + $cadence AS end_at, count(*) AS slots FROM missing GROUP BY hole)
-SELECT $series AS series, g.*, count(f.seen_at) FILTER (f.outcome IN ('ok', 'empty')) AS tries,
-       max(f.seen_at) AS asked_at, arg_max(f.outcome, f.seen_at) AS outcome, arg_max(f.message, f.seen_at) AS message
-FROM gaps g LEFT JOIN fetches f ON f.series = $series AND f.window_start <= g.start_at AND f.window_end > g.start_at
-GROUP BY ALL ORDER BY g.start_at;
-
 -- name: quality_recent
 -- Days of the $series that reach beyond $since, beside the usual mean revision of the eight weeks before.
 WITH usual AS (

@@ -32,7 +32,7 @@ WHERE state <> 'missed' AND (state IN ('queued', 'running') OR coalesce(ended_at
 -- Unbroken stretches of hours without an issue that were noted from $since to $now, and the newest hour issued live.
 WITH numbered AS (
     SELECT *, origin - row_number() OVER (PARTITION BY target ORDER BY origin) * INTERVAL 1 HOUR AS stretch
-    FROM missed_issues WHERE noted_at <= $now)
+    FROM missed_issues WHERE noted_at <= $now AND NOT starts_with(reason, 'not due'))
 SELECT m.target, min(m.origin) AS first_origin, max(m.origin) AS last_origin, count(*) AS n,
        min(m.noted_at) AS noted_at, arg_max(m.reason, m.origin) AS reason,
        (SELECT max(p.origin) FROM predictions p

@@ -14,7 +14,7 @@ common AS (SELECT origin, horizon FROM scored GROUP BY ALL HAVING count(DISTINCT
 SELECT n.origin, n.made_at, n.status, n.mode, n.reason, n.version_id, c.version_id AS champion, c.as_of AS champion_as_of,
        (SELECT max(valid_at) FROM actuals WHERE target = $target) AS newest_actual,
        (SELECT count(*) FROM missed_issues
-        WHERE target = $target AND origin >= $since AND origin < $due) AS n_missed, a.n_ahead, a.ahead_to,
+        WHERE target = $target AND origin >= $since AND origin < $due AND NOT starts_with(reason, 'not due')) AS n_missed, a.n_ahead, a.ahead_to,
        (SELECT count(*) FROM common) AS n_scored,
        (SELECT count(*) FROM scored JOIN common USING (origin, horizon) WHERE issuer = 'sextant' AND mode = 'replay') AS n_replay,
        (SELECT avg(abs(error)) FROM scored JOIN common USING (origin, horizon) WHERE issuer = 'sextant') AS mae,

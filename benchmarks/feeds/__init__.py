@@ -1,0 +1,1 @@
+"""Sources of benchmarks, found beside the pipeline's own once `pipeline.sources` is told of this folder."""
