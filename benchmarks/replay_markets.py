@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks import replay_worlds
+from benchmarks import replay_worlds, results
 from benchmarks.replay_worlds import World
 from pipeline.configuring.markets import load_markets
 from pipeline.discovery import discover
@@ -34,6 +34,7 @@ from pipeline.warehouse import Warehouse
 SCRIPT = Path(__file__).with_name("recomputed_accuracy.py")
 TOLERANCE = 1e-6
 DAYS, QUICK_DAYS = 61, 3
+TITLE = "Two months of CAISO and ERCOT, replayed and recomputed (`benchmarks/replay_markets.py`)"
 KEYS = ["target", "issuer", "horizon"]
 
 
@@ -147,6 +148,11 @@ def _headline(replay: Replay, table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _markdown(table: pd.DataFrame) -> str:
+    words = table.astype("object").where(table.notna(), "").map(str).reset_index()
+    return results.markdown([list(words.columns), *words.to_numpy().tolist()])
+
+
 def main() -> int:
     """Run the benchmark; exit code 1 when it falls short."""
     parser = argparse.ArgumentParser()
@@ -157,7 +163,7 @@ def main() -> int:
     if not replay_worlds.DATA.exists():
         print("replay_markets: the real data are not here (expected in ../shared/data) FALLS SHORT")
         return 1
-    worst, wrong = 0.0, []
+    worst, wrong, tables = 0.0, [], []
     for name in options.market or replay_worlds.WORLDS:
         world = replay_worlds.WORLDS[name](QUICK_DAYS if options.quick else DAYS)
         with tempfile.TemporaryDirectory() as passing:
@@ -166,13 +172,17 @@ def main() -> int:
             replay = Replay(world, folder)
             replay.whole()
             table, difference, found = judged(replay)
-        print(f"\n{name}: {world.start:%Y-%m-%d} to {world.end:%Y-%m-%d}, all horizons, as recomputed")
-        print(table.to_string(), end="\n\n")
+        title = f"{name}: {world.start:%Y-%m-%d} to {world.end:%Y-%m-%d}, all horizons, as recomputed"
+        print(f"\n{title}\n{table.to_string()}\n")
+        tables.append(f"{title}\n\n{_markdown(table)}")
         worst, wrong = max(worst, difference), [*wrong, *(f"{name}: {words}" for words in found)]
     print("\n".join(wrong))
     good = worst < TOLERANCE and not wrong
-    print(f"replay_markets: {worst:.1e} largest difference of any score (target {TOLERANCE:.0e}, and sound tables)"
-          f" {'PASS' if good else 'FALLS SHORT'}")  # fmt: skip
+    said = f"replay_markets: {worst:.1e} largest difference of any score (target {TOLERANCE:.0e}, and sound tables)"
+    said += " PASS" if good else " FALLS SHORT"
+    print(said)
+    if not (options.quick or options.market):
+        results.keep("replay_markets", TITLE, "\n\n".join([*tables, said]))
     return 0 if good else 1
 
 

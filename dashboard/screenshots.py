@@ -37,7 +37,12 @@ PATHS = {
     "audit": "audit",
 }
 SIGN_IN = "sign_in"
-EXTRA = {"full": (["alerts", "audit"], ""), "stale": (["forecasts"], "stale_")}
+EXTRA = {
+    "full": (["alerts", "audit"], ""),
+    "stale": (["forecasts"], "stale_"),
+    "zones": (["forecasts"], "zones_"),
+    "spread": (["forecasts", "accuracy"], "spread_"),
+}
 """State -> pages taken in it and the prefix of their files: nothing has gone wrong yet in a new warehouse."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTHS = {1440: "", 390: "_phone"}

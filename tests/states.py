@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pipeline.runs import request
 from pipeline.settings import ROOT
-from tests import browser, filler, probes
+from tests import browser, filler, market_filler, probes
 from tests.filler import Story
 from tests.servers import faults
 from tests.servers.grid import GridServer
@@ -60,6 +60,21 @@ def _told(story: Story | None) -> Make:
         else:
             filler.fill(path, datetime.now(UTC), story)
         return _serve(path, stack)
+
+    return make
+
+
+def _market(name: str, *off: str) -> Make:
+    """A market of market_filler without the targets `off`: west is zones and their system, south has spreads."""
+
+    def make(folder: Path, stack: ExitStack) -> Served:
+        path, config = market_filler.fill(folder, datetime.now(UTC)).path, folder / "sextant.toml"
+        text = config.read_text(encoding="utf-8")
+        for target in off:
+            head = f"[market.{name}.target.{target}]\n"
+            text = text.replace(head, f"{head}off = true\n")
+        config.write_text(text, encoding="utf-8")
+        return _serve(path, stack, SEXTANT_CONFIG=str(config), SEXTANT_MARKETS=name)
 
     return make
 
@@ -138,6 +153,8 @@ STATES = {
     "withheld": State(_told(Story(status="withheld", reason=LATE)), "Forecast withheld", {"": "stale data"}),
     "reduced": State(_told(Story(status="reduced", reason=LATE)), "Forecast reduced", {"": "stale data"}),
     "reissued": State(_told(Story(reissued=True)), "Actuals to the"),
+    "zones": State(_market("west"), "Actuals to the", {"": "Parts"}),
+    "spread": State(_market("south", "load", "rtm"), "Actuals to the", {"": "real-time"}),
     "waiting": State(_told(Story(waiting=True)), "Actuals to the", {"models": "Promote demo.load-v4"}),
 }
 
