@@ -126,8 +126,7 @@ class _Watch:
 
 
 def measured(n: int, plan: Plan) -> dict[str, Cost]:
-    """Costs of each job of an hour, the median of the cycles, of all of them ("cycle"), of the monitor's first look of a
-    day, and of the training."""
+    """Costs of each job of an hour (median of the cycles), of all of them ("cycle"), DAILY and TRAIN."""
     with tempfile.TemporaryDirectory() as folder:
         desk = Desk(Path(folder) / "desk", n, plan)
         beside = desk.begin(plan)

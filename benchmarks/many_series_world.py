@@ -20,6 +20,8 @@ from pipeline.warehouse import Warehouse
 NOW = datetime(2024, 12, 20, 10, 0, tzinfo=UTC)
 """The newest hour of the history is the one before; ERCOT's two years reach eleven days further."""
 AHEAD_DAYS = 10
+LIVE_DAYS = 10
+"""Since when the series are followed hour by hour; jobs look back on what was seen in the last days."""
 FEEDS = Path(__file__).with_name("feeds")
 MARKET = "many"
 HEAD = """
@@ -58,7 +60,8 @@ def build(folder: Path, n: int, *, days: int) -> dict[str, str]:
     """A migrated warehouse with `days` of history of `n` series in `raw`, its configuration and what is still to come.
 
     Returns the environment that leads jobs.py there. The history is written to `raw` in one piece, known five
-    minutes after each hour; an ingest of it would store the same rows, window by window.
+    minutes after each hour and seen then or, all that is older, LIVE_DAYS ago; an ingest of it would store the same
+    rows, window by window.
     """
     know_feeds()
     values = hourly(n, days)
@@ -128,5 +131,7 @@ def _configuration(values: dict[str, np.ndarray], days: int) -> str:
 def _points(name: str, hours: np.ndarray, line: np.ndarray) -> pd.DataFrame:
     known = np.isfinite(line)
     at = pd.to_datetime(hours[known].astype("datetime64[us]"), utc=True)
-    rows = {"series": f"{MARKET}.{name}", "valid_at": at, "value": line[known], "made_at": at + timedelta(minutes=65)}
-    return pd.DataFrame(rows | {"seen_at": pd.Timestamp(NOW), "source": "recorded", "run_id": "history"})
+    made_at = at + timedelta(minutes=65)
+    rows = {"series": f"{MARKET}.{name}", "valid_at": at, "value": line[known], "made_at": made_at}
+    seen_at = made_at.where(made_at > NOW - timedelta(days=LIVE_DAYS), pd.Timestamp(NOW - timedelta(days=LIVE_DAYS)))
+    return pd.DataFrame(rows | {"seen_at": seen_at, "source": "recorded", "run_id": "history"})

@@ -166,7 +166,9 @@ class Replay:
         # Both policies have forecast the same hours, so the candidate's errors there are the same.
         own = comparing.own_errors(lesson, candidate, others["auto"], cores=CORES) if flaw is None else others["auto"]
         for policy, other in others.items():
-            decided[policy] = guard.verdict(Policy(promotion=policy), flaw=flaw, against=guard.duel(own, other))
+            decided[policy] = guard.verdict(
+                Policy(promotion=policy), flaw=flaw, against=comparing.duel(lesson, own, other)
+            )
         return decided
 
     def serve(self, path: Path, now: np.datetime64) -> None:

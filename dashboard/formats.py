@@ -1,6 +1,7 @@
 """Values -> words a reader sees: numbers with separators, signed changes, local times, ages."""
 
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -38,6 +39,12 @@ def signed(value: float | None, digits: int = 0) -> str:
     """54.2 -> '+54', what rounds to nothing -> '0'."""
     text = number(value, digits)
     return f"+{text}" if text != NONE and not text.startswith(MINUS) and float(text.replace(",", "")) else text
+
+
+def reach(low: float | None, high: float | None, digits: int = 0) -> str:
+    """Both ends with a dash between them, with 'to' where a minus sign would stand beside that."""
+    ends = number(low, digits), number(high, digits)
+    return (" to " if any(one.startswith(MINUS) for one in ends) else f" {NONE} ").join(ends)
 
 
 def digits(unit: str) -> int:
@@ -82,6 +89,11 @@ def hour(moment: datetime, zone: str) -> str:
 def day_hour(moment: datetime, zone: str) -> str:
     """'Fri 15:00' in `zone`; with the zone's name where clocks show it twice."""
     return _shown(local(moment, zone), "%a %H:%M")
+
+
+def width(hours: Iterable[str], plain: int) -> int:
+    """Pixels of a column of hours as from `day_hour`: `plain`, and more where the zone's name is among them."""
+    return plain + 36 * any(len(one) > len("Fri 15:00") for one in hours)
 
 
 def stamp(moment: datetime | None, zone: str) -> str:

@@ -17,6 +17,8 @@ HOUR = pd.Timedelta(hours=1)
 MEASURES = ("mae", "rmse", "relative", "bias", "skill", "skill_operator", "coverage")
 SPIKY = ("hit_rate", "tail_mae", "pinball_loss", "profit")
 """What is measured besides where the target's metrics ask for it."""
+SIDED = ("hit_rate", "profit")
+"""Those of SPIKY that the simplest rule, the side of the last known hour, is measured by too."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,8 @@ def by_slice(
 def spikes(rows: pd.DataFrame, names: tuple[str, ...]) -> dict[str, float]:
     """Those of SPIKY that `names` asks for, each with its standard error `_se` and its count `n_`.
 
-    hit_rate is a share, the others are in the target's unit; profit is the mean of an hour.
+    hit_rate is a share, the others are in the target's unit; profit is the mean of an hour. With a column `last` also
+    what the side of the last known hour scores: see `_of_rule`.
     """
     forecast, actual = (rows[name].to_numpy(float) for name in ("p50", "actual"))
     ways: dict[str, Callable[[], Floats]] = {
@@ -98,7 +101,36 @@ def spikes(rows: pd.DataFrame, names: tuple[str, ...]) -> dict[str, float]:
         values = ways[name]()
         n = int((~np.isnan(values)).sum())
         found |= {name: _mean(values), f"{name}_se": mean_error(rows, values), f"n_{name}": n}
+        if name in SIDED and "last" in rows:
+            found |= _of_rule(rows, name, values)
     return found
+
+
+def _of_rule(rows: pd.DataFrame, name: str, values: Floats) -> dict[str, float]:
+    """`side_` and the name: what "the same side as the last known hour" scores, of how many, and by how much `values`
+    are above that on the hours both are known for."""
+    way = metrics.hits if name == "hit_rate" else metrics.earnings
+    rule = way(rows["last"].to_numpy(float), rows["actual"].to_numpy(float))
+    more = values - rule
+    return {
+        f"side_{name}": _mean(rule), f"n_side_{name}": int((~np.isnan(rule)).sum()),
+        f"{name}_more": _mean(more), f"{name}_more_se": mean_error(rows, more),
+    }  # fmt: skip
+
+
+def likely(share: float, doubt: float, n: float) -> tuple[float, float]:
+    """What holds a share of `n` hours with 95 %, never outside 0 and 1 (Wilson 1927); NaN where few days tell.
+
+    `doubt` is its standard error: hours that are alike count as the fewer independent ones that would give it.
+    """
+    same = share in (0.0, 1.0)
+    if np.isnan(share) or (not doubt > 0 and not (same and n >= metrics.LEAST_DAYS)):
+        return float("nan"), float("nan")
+    count = min(n, share * (1 - share) / doubt**2) if doubt > 0 and not same else n
+    square = metrics.NORMAL**2
+    middle = (share + square / (2 * count)) / (1 + square / count)
+    half = metrics.NORMAL * np.sqrt(share * (1 - share) / count + square / (4 * count**2)) / (1 + square / count)
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
 
 
 def measured(rows: pd.DataFrame, relative: Relative, spiky: tuple[str, ...] = ()) -> dict[str, float]:

@@ -1,3 +1,3 @@
 """Sources in, six-hour forecasts with their scored error out."""
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"

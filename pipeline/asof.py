@@ -7,7 +7,6 @@ from pipeline.queries import queries
 from pipeline.warehouse import Session
 
 WRITTEN: dict[str, str] = {
-    "raw": "seen_at",
     "fetches": "seen_at",
     "model_versions": "created_at",
     "promotions": "decided_at",
@@ -22,12 +21,13 @@ WRITTEN: dict[str, str] = {
 }
 """Which column says when a row was stored. Tables whose rows change in place (job_runs, quality) are not among them."""
 REPLAYED: dict[str, tuple[str, str]] = {
+    "raw": ("seen_at", "made_at"),
     "features": ("written_at", "if(mode = 'replay', as_of, written_at)"),
     "predictions": ("written_at", "if(mode = 'replay', made_at, written_at)"),
     "actuals": ("written_at", "known_at"),
     "accuracy": ("scored_at", "if(mode = 'replay', greatest(actual_known_at, origin), scored_at)"),
 }
-"""The same for what may be computed afterwards: (strictly, as if it had been made in its time)."""
+"""The same for what may be computed or fetched afterwards: (strictly, as if it had been made in its time)."""
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,13 @@ def flaw(lesson: Lesson, candidate: Candidate, model: Model) -> str | None:
 def challenge(lesson: Lesson, candidate: Candidate, errors: pd.DataFrame, *, cores: int) -> Duel:
     """The candidate's family against the champion's `errors` (origin, horizon, error) on common origins."""
     champion = on_hold_out(lesson, errors)
-    return guard.duel(own_errors(lesson, candidate, champion, cores=cores), champion)
+    return duel(lesson, own_errors(lesson, candidate, champion, cores=cores), champion)
+
+
+def duel(lesson: Lesson, own: Floats, champion: Floats) -> Duel:
+    """The guard's comparison of two (n_test, H) arrays of errors on the horizons that the target issues."""
+    issued = _issued(lesson)
+    return guard.duel(own[:, issued], champion[:, issued], every_h=lesson.target.every // timedelta(hours=1))
 
 
 def on_hold_out(lesson: Lesson, errors: pd.DataFrame) -> Floats:
@@ -121,7 +127,7 @@ def own_errors(lesson: Lesson, candidate: Candidate, champion: Floats, *, cores:
     ones, one of up to two weeks at most 1.5 %.
     """
     own = candidate.residuals["error"]
-    common = np.flatnonzero(np.isfinite(own + champion).all(axis=1))
+    common = np.flatnonzero(np.isfinite(own + champion)[:, _issued(lesson)].all(axis=1))
     if not len(common):
         return own
     origins = lesson.built.batch.origins[lesson.test]
@@ -131,6 +137,11 @@ def own_errors(lesson: Lesson, candidate: Candidate, champion: Floats, *, cores:
     forecast = rolling(lesson, candidate.family, start, cores, refit_every=every)
     fresh[origins >= start] = forecast - lesson.actuals.value[lesson.built.batch.origins >= start]
     return fresh
+
+
+def _issued(lesson: Lesson) -> list[int]:
+    """Places of the target's horizons among HORIZONS."""
+    return [horizon - 1 for horizon in lesson.target.horizons]
 
 
 def _side_by_side(

@@ -45,6 +45,7 @@ FETCH_OUTCOMES = (
     "transient",
     "bad_request",
     "schema_changed",
+    "not_ready",
     "failed",
 )
 NOTICES: dict[str, tuple[str, ...]] = {

@@ -17,6 +17,7 @@ from scipy.special import stdtr
 from pipeline import features
 from pipeline.features import Built
 from pipeline.models.base import Floats
+from pipeline.models.threads import one_thread
 from pipeline.windows import WINDOW_HOURS, History, Ints, Times
 
 WINDOW, BEFORE, AROUND, YEAR = 7 * 24, 28 * 24, 35 * 24, 364 * 24
@@ -25,6 +26,8 @@ FROZEN = 72
 PAST_WINDOWS = 104
 LEAST_WINDOWS = 8
 LEAST_HOURS, LEAST_REFERENCE = WINDOW // 2, BEFORE // 2
+FEWEST, LEAST_OF_AN_HOUR = 5, 3
+"""Values that say what a week or three days were like, and what an hour of day is like, however seldom they come."""
 FALSE_DISCOVERIES = 0.01
 LEAST_EFFECT = 0.3
 FREEDOM, WINDOWS_A_DEGREE = 6.0, 4.0
@@ -38,7 +41,8 @@ _STATISTICS = ("psi", "ks", "effect")
 class Signals:
     """(n, k) values of k subjects at n ascending hours (datetime64[h], UTC), NaN where unknown.
 
-    local_hour: (n,) hour of day; kinds: k of "feature", "prediction" or "residual"; subjects: k names.
+    local_hour: (n,) hour of day; kinds: k of "feature", "prediction" or "residual"; subjects: k names; every: k hours
+    from one value to the next, where none is missing (empty: all are hourly).
     """
 
     hours: Times
@@ -46,6 +50,7 @@ class Signals:
     kinds: tuple[str, ...]
     subjects: tuple[str, ...]
     values: Floats
+    every: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,9 +80,10 @@ def check(signals: Signals, *, end: np.datetime64, seen: dict[np.datetime64, Win
     seen = {} if seen is None else seen
     first = signals.hours[0] + (BEFORE + WINDOW) * _HOUR
     ends = [one for one in end - np.arange(PAST_WINDOWS + 1) * WINDOW * _HOUR if one >= first or one == end]
-    for one in ends:
-        if one not in seen:
-            seen[one] = _window(signals, one)
+    with one_thread("blas"):
+        for one in ends:
+            if one not in seen:
+                seen[one] = _window(signals, one)
     past = np.stack([seen[one].effect for one in ends])[1:]
     return _rows(signals, end, seen[end], np.where(seen[end].frozen, 0.0, _rarity(seen[end].effect, past)))
 
@@ -106,11 +112,19 @@ def _window(signals: Signals, end: np.datetime64) -> Window:
     recent = (signals.hours > end - WINDOW * _HOUR) & (signals.hours <= end)
     usual = _reference(signals.hours, end) & np.isin(signals.local_hour, np.unique(signals.local_hour[recent]))
     values, reference = signals.values[recent], signals.values[usual]
+    every = np.array(signals.every or 1)
+    # After the clocks change, what comes each so many hours comes at hours of day of which nothing is known yet.
+    values = np.where(_by_hour(reference, signals.local_hour[usual])[signals.local_hour[recent]], values, np.nan)
     n, n_reference = (np.sum(~np.isnan(part), axis=0) for part in (values, reference))
-    enough = (n >= LEAST_HOURS) & (n_reference >= LEAST_REFERENCE)
+    enough = (n >= np.maximum(LEAST_HOURS / every, FEWEST)) & (n_reference >= LEAST_REFERENCE / every)
     latest = signals.values[recent & (signals.hours > end - FROZEN * _HOUR)]
     still = _spread(latest) <= CONSTANT * _spread(reference)
-    frozen = enough & (np.sum(~np.isnan(latest), axis=0) >= FROZEN // 2) & still & ~_usual_value(latest, reference)
+    frozen = (
+        enough
+        & (np.sum(~np.isnan(latest), axis=0) >= np.maximum(FROZEN // 2 / every, FEWEST))
+        & still
+        & ~_usual_value(latest, reference)
+    )
     values, reference = _standardised(values, reference, signals.local_hour[recent], signals.local_hour[usual])
     measures = np.full((len(_STATISTICS), len(n)), np.nan)
     for place in np.flatnonzero(enough):
@@ -129,6 +143,13 @@ def _reference(hours: Times, end: np.datetime64) -> np.ndarray:
         away = np.abs((hours - (middle - year * YEAR * _HOUR)).astype(np.int64))
         usual |= away <= AROUND // 2
     return usual
+
+
+def _by_hour(reference: Floats, hour: Ints) -> np.ndarray:
+    """(24, k) whether the reference, of (n,) hours of day, knows enough of that hour."""
+    here = (hour == np.arange(24)[:, None]).astype(np.float64)
+    known: np.ndarray = here @ (~np.isnan(reference)).astype(np.float64) >= LEAST_OF_AN_HOUR
+    return known
 
 
 def _standardised(values: Floats, reference: Floats, hour: Ints, usual_hour: Ints) -> tuple[Floats, Floats]:
@@ -150,7 +171,8 @@ def _differences(values: Floats, reference: Floats) -> tuple[float, float, float
     below = np.searchsorted(reference, values, side="right") / m - (step - 1 / n)
     cuts = reference[np.arange(1, 10) * m // 10]
     shares = [
-        np.diff(np.searchsorted(part, cuts, side="right"), prepend=0, append=len(part)) for part in (values, reference)
+        np.diff(np.concatenate([[0], np.searchsorted(part, cuts, side="right"), [len(part)]]))
+        for part in (values, reference)
     ]
     share, usual = (
         np.maximum(count / len(part), 0.5 / n) for count, part in zip(shares, (values, reference), strict=True)

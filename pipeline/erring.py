@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
 
-from pipeline.markets import Target
+from pipeline.markets import HORIZONS, Target
 from pipeline.warehouse import Warehouse
 
 LEAST_RECENT, LEAST_BEFORE = 500, 1500
-"""Scored forecasts in the last week and in the four before: half of what there could be, and three eighths."""
+"""Scored forecasts in the last week and in the four before: half of what there could be, and three eighths, of a target
+that issues all HORIZONS every hour."""
+FEWEST_RECENT, FEWEST_BEFORE = 20, 60
+"""The same of targets that issue so seldom that their part of it would be chance."""
 USUAL = 1.0
 """How many times what its policy allows a target may err before the rules speak, unless sextant.toml says otherwise."""
 
@@ -46,7 +49,18 @@ def changes(ask: Callable[..., pd.DataFrame], target: Target, untils: Sequence[d
     """The same for several moments at once, one row each (until, mae, mae_before, n, n_before); those with too few
     scores are left out. `ask` answers named queries."""
     rows = ask("error_change", target=target.id, zone=target.zone, untils=tuple(untils), **events(target))
-    return rows[(rows["n"] >= LEAST_RECENT) & (rows["n_before"] >= LEAST_BEFORE)].reset_index(drop=True)
+    recent = rows["n"] >= least(target, LEAST_RECENT, FEWEST_RECENT)
+    before = rows["n_before"] >= least(target, LEAST_BEFORE, FEWEST_BEFORE)
+    return rows[recent & before].reset_index(drop=True)
+
+
+def least(target: Target, full: int, fewest: int) -> float:
+    """How many scores are evidence: `full` of a target with all HORIZONS every hour, of others their part of that.
+
+    Never below `fewest`.
+    """
+    part = len(target.horizons) / len(HORIZONS) / (target.every / timedelta(hours=1))
+    return max(full * part, fewest)
 
 
 def allowed(target: Target, times: float = USUAL) -> float:

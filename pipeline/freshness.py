@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from pipeline.discovery import find
 from pipeline.markets import Market, Series
 from pipeline.warehouse import Session
 
@@ -15,7 +16,8 @@ GRACE = timedelta(minutes=15)
 DAY_GRACE = timedelta(hours=1)
 """Forecasts and prices come a day at a time; a provider may put the new day on show a little after midnight."""
 SILENCE = timedelta(minutes=20)
-"""A source not asked for longer was not asked: ingest does not run."""
+"""A source not asked for longer was not asked: ingest does not run. Of one that is asked seldom, `every` and LATER."""
+LATER = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ def _judged(series: Series, market: Market, row: dict[Any, Any], now: datetime) 
     missed = 0 if newest is None else max(0, (due - newest) // series.cadence)
     since = _moment(row["first_asked_at"]) if newest is None else _turns_late(series, market.zone, newest)
     state = _state(newest, missed, since, now)
+    # A source that lacks a setting was noted, not asked.
+    asked_at = None if row["outcome"] == "not_ready" else asked_at
     wrong = state in ("late", "none")
     return Freshness(
         series=series.id,
@@ -102,8 +106,10 @@ def _why(series: Series, row: dict[Any, Any], now: datetime) -> str:
     asked_at, source = _moment(row["asked_at"]), row["source"]
     if asked_at is None:
         return "It was never asked for: no source in use carries it, or ingest has not run yet."
+    if row["outcome"] == "not_ready":
+        return str(row["message"])
     ago = _ago(asked_at, now)
-    if now - max(asked_at, _moment(row["again_at"]) or asked_at) > SILENCE:
+    if now - max(asked_at, _moment(row["again_at"]) or asked_at) > _silence(str(source)):
         return f"It was not asked for since {_clock(asked_at, now)}: ingest has not run."
     if row["outcome"] in ("ok", "empty", "not_yet_published"):
         return _silent(series, row, now, ago)
@@ -116,6 +122,12 @@ def _why(series: Series, row: dict[Any, Any], now: datetime) -> str:
         "schema_changed": f"{source} answers in an unknown format since {since}; the connector must be updated.",
     }
     return trouble.get(row["outcome"], f"Asking {source} fails since {since}; last asked {ago}.")
+
+
+def _silence(name: str) -> timedelta:
+    """How long the source called `name` is not asked, while all is well."""
+    source = find("pipeline.sources", name, "SOURCE")
+    return SILENCE if source is None else max(SILENCE, source.every + LATER)
 
 
 def _silent(series: Series, row: dict[Any, Any], now: datetime, ago: str) -> str:

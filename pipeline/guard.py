@@ -24,7 +24,8 @@ SAMPLES = 6
 RECENT = 672
 TOLERANCE = 1e-6
 """Share of the level by which a forecast may move for no reason but rounding."""
-LEAST_COMMON = 100
+LEAST_COMMON, LEAST_SELDOM = 100, 20
+"""Origins to compare on, of a target that is issued every hour; of others their part of it, down to the second."""
 LEARNED = 1.2
 """Ratio of MAE above which a model errs too much on what it has learned."""
 DOUBT = 0.10
@@ -33,7 +34,7 @@ DOUBT = 0.10
 
 @dataclass(frozen=True)
 class Duel:
-    """MAE of candidate and champion on `n` common origins; NaN where there are fewer than LEAST_COMMON.
+    """MAE of candidate and champion on `n` common origins; NaN where these are too few to compare.
 
     standard_error: of the mean difference; p_value: two-sided, of no difference (see metrics).
     """
@@ -47,7 +48,7 @@ class Duel:
     @property
     def comparable(self) -> bool:
         """Whether there is enough to compare."""
-        return self.n >= LEAST_COMMON
+        return bool(np.isfinite(self.candidate_mae))
 
     def clearly_worse(self, tolerated: float) -> bool:
         """Whether the candidate's MAE is above `tolerated` times the champion's, and not by chance."""
@@ -149,12 +150,15 @@ def spoiled(facts: Facts, origin: np.datetime64, as_of: np.datetime64) -> Facts:
     return replace(facts, history=_noisy(facts.history, unknown), inputs=tuple(map(noisy_input, facts.inputs)))
 
 
-def duel(candidate: Floats, champion: Floats) -> Duel:
-    """Compare two (n, H) arrays of errors of the same origins in time order, where both are known."""
+def duel(candidate: Floats, champion: Floats, *, every_h: int = 1) -> Duel:
+    """Compare two (n, H) arrays of errors of the same hourly origins in time order, where both are known.
+
+    `every_h`: the target is issued every so many hours, so that no more origins than that are common.
+    """
     both = np.isfinite(candidate + champion).all(axis=1, keepdims=True)
     own, other = (np.where(both, np.abs(errors), np.nan) for errors in (candidate, champion))
     n = int(both.sum())
-    if n < LEAST_COMMON:
+    if n < max(LEAST_COMMON / every_h, LEAST_SELDOM):
         return Duel(n, *[float("nan")] * 4)
     return Duel(
         n=n,

@@ -8,7 +8,7 @@ import pandas as pd
 
 from pipeline.exogenous import LOOK_BACK, Exogenous
 from pipeline.features import Built, build
-from pipeline.markets import Series, Target
+from pipeline.markets import HORIZONS, Series, Target
 from pipeline.models.base import SPIKY, Batch
 from pipeline.warehouse import Session
 from pipeline.windows import WINDOW_HOURS, History, Times, Versions
@@ -78,7 +78,8 @@ def facts(session: Session, target: Target, *, first: datetime, last: datetime, 
     beside = [] if said is None else [said]
     # One reading serves a series that is both comparator and input.
     series = {one.id: one for one in (*beside, *target.inputs)}
-    start, end = first - timedelta(hours=LOOK_BACK), last + max(target.horizons) * HOUR
+    # Rows have all HORIZONS, also of a target that issues fewer: a model learns and needs each of them.
+    start, end = first - timedelta(hours=LOOK_BACK), last + max(HORIZONS) * HOUR
     versions = {name: hourly(session, one, first=start, last=end) for name, one in series.items()}
     return Facts(
         target=target,

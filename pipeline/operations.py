@@ -13,14 +13,15 @@ from pipeline.discovery import declared, listed
 SEVERITIES = ("info", "warning", "critical")
 MISSED = ("run", "skip")
 WORDS = {"job": "job", "alert": "rule", "channel": "channel"}
-MINUTES, DAYS = number(0, what="minutes"), Key(number(0, what="days"))
+MINUTES, DAYS = number(0, 10080, what="minutes"), Key(number(1, 3650, what="days"))
+SOME_MINUTES = number(0, 10080, above=True, what="minutes")
 JOB = {
-    "every_min": Key(number(0, above=True, what="minutes")),
+    "every_min": Key(SOME_MINUTES),
     "at": Key(OF_DAY),
     "zone": Key(ZONE),
     "missed": Key(word(MISSED)),
-    "jitter_s": Key(number(0, what="seconds")),
-    "deadline_min": Key(number(0, above=True, what="minutes")),
+    "jitter_s": Key(number(0, 86400, what="seconds")),
+    "deadline_min": Key(SOME_MINUTES),
     "tries": Key(whole(1, 3)),
 }
 ALERT = {

@@ -23,9 +23,10 @@ from typing import Any, Generic, TypeVar
 
 from pipeline import tether
 from pipeline.attaching import DatabaseError
-from pipeline.errors import JobError, SextantError
+from pipeline.errors import ContractBroken, JobError, SextantError
 from pipeline.failures import failure_of, worst
 from pipeline.markets import Target
+from pipeline.redacting import redact
 from pipeline.runner import Context, Outcome
 from pipeline.warehouse import Warehouse
 
@@ -35,8 +36,11 @@ FAULTS = (
     OSError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
 """What work may meet, mistakes of ours included, without keeping other targets from being worked on."""
-PIECE = 900
-"""Characters of a line sent at once: however they are encoded, a pipe takes so few whole, whoever else writes."""
+TOGETHER = 25
+"""Targets whose rows are stored in one transaction: more of them would keep others waiting and fill the memory."""
+PIECE = 600
+"""Characters of a line sent at once: even escaped, six bytes each, a pipe takes so few whole, whoever else writes."""
+LAST_LINES_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,42 @@ def each(
     return _done(targets, done)
 
 
+def stored(
+    context: Context,
+    make: Callable[[Context, Target], T],
+    store: Callable[[Context, Sequence[T]], int],
+    targets: Sequence[Target],
+) -> tuple[Done[T], int]:
+    """Do `make` for each of `targets`, and `store` for what came of TOGETHER of them, in one transaction.
+
+    Each transaction waits for the disk. Where rows of one target are refused, those of each are stored by themselves.
+    Returns what came of each and how many rows were stored.
+    """
+    results: dict[str, T] = {}
+    errors: dict[str, BaseException] = {}
+    written = 0
+    for start in range(0, len(targets), TOGETHER):
+        made = _one_by_one(context, make, targets[start : start + TOGETHER])
+        rows, failed = _stored(context, store, made.results)
+        results |= {name: one for name, one in made.results.items() if name not in failed}
+        errors, written = errors | made.errors | failed, written + rows
+    return Done(results, errors), written
+
+
+def _stored(
+    context: Context, store: Callable[[Context, Sequence[T]], int], made: dict[str, T]
+) -> tuple[int, dict[str, BaseException]]:
+    """(Rows stored, why those of a target were not)."""
+    try:
+        return (store(context, list(made.values())) if made else 0), {}
+    except FAULTS as error:
+        if len(made) == 1 or not isinstance(error, ContractBroken):
+            context.say(_sentence(", ".join(made), error))
+            return 0, dict.fromkeys(made, error)
+    parts = [_stored(context, store, {name: one}) for name, one in made.items()]
+    return sum(rows for rows, _ in parts), {name: error for _, failed in parts for name, error in failed.items()}
+
+
 def _one_by_one(context: Context, work: Callable[[Context, Target], T], targets: Sequence[Target]) -> Done[T]:
     done: dict[str, Future[T]] = {}
     for target in targets:
@@ -110,18 +150,26 @@ def _side_by_side(
         pool = ProcessPoolExecutor(
             processes, mp_context=fresh, initializer=_begin, initargs=(os.getpid(), facts, lines)
         )
+        running: dict[Future[T], Target] = {}
+        whole = False
         try:
-            running = {pool.submit(_carry_out, work, target): target for target in targets}
+            for target in targets:
+                running[pool.submit(_carry_out, work, target)] = target
             for _ in context.progress(as_completed(running), label, len(running)):
                 pass
+            whole = not any(_broken(future) for future in running)
         finally:
-            # Told to stop, nobody waits for what is under way; what is committed stays.
-            for child in set(multiprocessing.active_children()) - before:
-                if not all(future.done() for future in running):
-                    child.kill()
+            # Told to stop, nobody waits for what is under way; what is committed stays. After a process died the others
+            # would go on, unwatched, with what is about to be worked on again.
+            for child in set(multiprocessing.active_children()) - before if not whole else ():
+                child.kill()
             pool.shutdown(cancel_futures=True)
-    lost = [target for future, target in running.items() if isinstance(future.exception(), BrokenProcessPool)]
+    lost = [target for future, target in running.items() if _broken(future)]
     return {target.id: future for future, target in running.items() if target not in lost}, lost
+
+
+def _broken(future: Future[Any]) -> bool:
+    return isinstance(future.exception(), BrokenProcessPool)
 
 
 _mine: list[Context] = []
@@ -158,6 +206,8 @@ class _Sent(logging.Handler):
 
 
 def _send(lines: Connection, text: str, *, level: int | None, name: str) -> None:
+    # Before it is cut: half a secret is not known as one.
+    text = redact(text, _mine[-1].settings.secrets if _mine else ())
     for start in range(0, max(1, len(text)), PIECE):
         piece = text[start : start + PIECE].encode("utf-8", "replace").decode()
         lines.send_bytes(json.dumps([level, name, piece], ensure_ascii=False).encode())
@@ -185,8 +235,10 @@ def _lines_to(context: Context) -> Iterator[Connection]:
         yield writer
     finally:
         writer.close()
-        listener.join()
-        reader.close()
+        # A process that could not be ended may hold the other end.
+        listener.join(LAST_LINES_S)
+        if not listener.is_alive():
+            reader.close()
 
 
 def _portable(clock: Any) -> Any:

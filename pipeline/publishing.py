@@ -115,8 +115,9 @@ def identity(row: Mapping[Hashable, Any]) -> str:
 
 
 def versions_like(target: Target) -> str:
-    """A pattern (SQL's LIKE) for the ModelType of all versions of a target, so that rows of others do not count."""
-    return f"% {target.id}-v%"
+    """A pattern (SQL's LIKE with ESCAPE '!') for the ModelType of all versions of a target and of no other."""
+    plain = re.sub(r"([!%_\[])", r"!\1", target.id)
+    return f"% {plain}-v%"
 
 
 def _model(row: Mapping[Hashable, Any]) -> str:

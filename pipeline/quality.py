@@ -91,6 +91,12 @@ def gaps(session: Session, market: Market, now: datetime, *, span: timedelta = t
     )  # fmt: skip
 
 
+def silent(session: Session, market: Market) -> tuple[Series, ...]:
+    """The series that have no value at all: `gaps` does not judge them."""
+    reach = session.ask("gap_reach", series=tuple(series.id for series in market.series))
+    return tuple(series for series in market.series if series.id not in set(reach["series"]))
+
+
 def _window(series: Series, reach: pd.DataFrame, now: datetime, span: timedelta) -> tuple[datetime, datetime]:
     """From where to where slots of a series can be missing."""
     if series.id not in reach.index:

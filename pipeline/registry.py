@@ -130,6 +130,11 @@ def champion(warehouse: Warehouse, target: str) -> dict[str, Any]:
     return rows[0]
 
 
+def champions(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
+    """The rows of `champions` by target; none for a target no model was promoted of."""
+    return {row["target"]: row for row in _records(warehouse.ask("champions_now"))}
+
+
 def champion_at(warehouse: Warehouse, target: str, moment: datetime) -> dict[str, Any]:
     """The row of `model_versions` that was live at `moment`, with its `decided_at` and `kind`. Raises NoChampion."""
     rows = _records(warehouse.ask("champion_at", target=target, moment=moment))
@@ -148,7 +153,12 @@ def shadows(warehouse: Warehouse, target: str, count: int) -> list[dict[str, Any
 
     The last `count` former champions, newest reign first, and the newest version if it never was champion.
     """
-    return _records(warehouse.ask("shadows", target=target, count=count))
+    return shadows_of(warehouse, {target: count})
+
+
+def shadows_of(warehouse: Warehouse, counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    """The same of several targets, each with its count, in the order of their names."""
+    return _records(warehouse.ask("shadows", targets=list(counts), counts=list(counts.values())))
 
 
 def rolled_back_from(warehouse: Warehouse, target: str) -> dict[str, Any] | None:

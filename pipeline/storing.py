@@ -20,6 +20,8 @@ SAID = 5
 REFUSED_WAITS = timedelta(hours=1)
 THROTTLED_WAITS = timedelta(minutes=15)
 LONGEST_WAIT = timedelta(days=1)
+NOT_READY = "not_ready"
+"""The outcome noted of a source that was not asked because it lacks a setting."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +93,16 @@ def _changed(session: Session, series: Series, good: pd.DataFrame) -> pd.DataFra
 def _stamped(changed: pd.DataFrame, series: Series, at: pd.Timestamp) -> pd.DataFrame:
     """Give each row its `made_at`.
 
-    A first measured value that does not say was published when its series' delay was over; a revised one
-    is of the moment we saw it, whatever the provider says, or it would seem known from the beginning. So is a revised
-    forecast, unless it is a later one by the provider's own word.
+    A first measured value that does not say was published when its series' delay was over, and none before its
+    interval ended, whatever the provider says; a revised one is of the moment we saw it, or it would seem known from
+    the beginning. So is a revised forecast, unless it is a later one by the provider's own word.
     """
     seen = pd.Series(at, index=changed.index)
     made_at, revised = changed["made_at"], changed["revised"].astype(bool)
     if series.kind == "measured":
         published = changed["valid_at"] + series.cadence + series.delay
-        made_at = made_at.fillna(published.where(published < seen, seen))
+        ended = changed["valid_at"] + series.cadence
+        made_at = made_at.where(~(made_at < ended), ended).fillna(published.where(published < seen, seen))
         revised_late = revised
     else:
         revised_late = revised & ~changed["newer"].astype(bool)

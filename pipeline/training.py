@@ -19,6 +19,8 @@ from pipeline.windows import DAY, WINDOW_HOURS, Times
 
 HOLD_OUT = timedelta(days=28)
 LEAST_DAYS = 60
+NEEDED_DAYS = LEAST_DAYS + HOLD_OUT.days + WINDOW_HOURS / 24
+"""Of actuals: to learn from, to hold out and for the reach of the features."""
 LONG = timedelta(days=365)
 """With this much history before the hold-out a fit of a fortnight errs as a fresh one (see comparing.own_errors)."""
 MOST_UNKNOWN = 0.5
@@ -67,16 +69,16 @@ class Lesson:
 def gather(warehouse: Warehouse, target: Target, *, as_of: datetime) -> Lesson:
     """Rows of every past origin whose hour is complete, each as known when it was issued.
 
-    Raises NotEnoughData when there are fewer than LEAST_DAYS beyond the reach of the features.
+    Raises NotEnoughData when there are fewer than NEEDED_DAYS of actuals.
     """
     with warehouse.read() as session:
         facts = inputs.facts(session, target, first=inputs.BEGINNING, last=as_of, as_of=as_of)
     history = facts.history
     days = len(np.unique(history.valid_at)) / 24
-    least = LEAST_DAYS + HOLD_OUT.days + WINDOW_HOURS / 24
-    if days < least:
+    if days < NEEDED_DAYS:
         raise NotEnoughData(
-            f"{target.id}: training needs {least:.0f} days of actuals and has {days:.0f}; ingest more history."
+            f"{target.id}: training needs {NEEDED_DAYS:.0f} days of actuals and has {days:.0f} up to "
+            f"{as_of:%d %b %Y}; ingest more history."
         )
     first, last = history.valid_at.min() + np.timedelta64(WINDOW_HOURS, "h"), history.valid_at.max()
     origins: Times = np.arange(first, last + 1)

@@ -36,6 +36,10 @@ def work(context: Context, target: Target) -> tuple[int, int]:
     if name == "long":
         context.settings.warehouse.with_name(SAID).write_text(str(os.getpid()), encoding="utf-8")
         time.sleep(60)
+    if name == "slow":
+        time.sleep(3)
+    if name == "wordy":
+        context.say("x" * (parallel.PIECE - 5) + context.settings.secrets[0])
     with context.warehouse.write() as session:
         at = pd.Timestamp(context.moment())
         row = {"measured_at": at, "what": name, "value": 1.0, "run_id": context.run_id}

@@ -50,6 +50,7 @@ def server(store: dict[str, pd.DataFrame]) -> Iterator[CaisoServer]:
         (table_edited(lambda text: text.replace("_ACT_", "_5MIN_")), SchemaChanged, "no item SYS_FCST_ACT_MW, only"),
         (table_edited(lambda text: text.replace("T01:00:00-00:00", "T01:00:00-08:00")), SchemaChanged, "not GMT"),
         (table_edited(lambda text: text.replace("2024-11-01", "2024-11-31")), SchemaChanged, "does not exist"),
+        (table_edited(lambda text: text.replace("2024-", "0024-")), SchemaChanged, "a time in the year 24"),
         (table_edited(lambda text: text.replace(",3.8,", ",3.8,x")), SchemaChanged, "a value that is not a number"),
         (
             table_edited(lambda text: text.replace("T02:00:00-00:00,2024-11-01T03", "T02:00:00-00:00,2024-11-01T04")),
@@ -87,7 +88,10 @@ def test_the_server_itself_punishes_haste_and_the_client_keeps_its_distance(stor
 
 
 def test_a_zip_that_unfolds_without_end_is_refused_unopened(server: CaisoServer, monkeypatch) -> None:
-    monkeypatch.setattr(oasis, "MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr(oasis, "MOST_ROWS", 20)
+    with pytest.raises(SchemaChanged, match=r"more than 20 rows"):
+        fetch(server)
+    monkeypatch.setattr(oasis, "MOST_BYTES", 1000)
     with pytest.raises(SchemaChanged, match=r"a zip that unfolds to \d,\d{3} bytes"):
         fetch(server)
 

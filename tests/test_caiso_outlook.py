@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 import pytest
@@ -11,8 +11,9 @@ from pipeline.configuring.markets import load_markets
 from pipeline.errors import BadRequest, NotYetPublished, SchemaChanged, Transient
 from pipeline.markets import Series
 from pipeline.settings import ROOT, Settings
+from pipeline.sources.answers import BrokenBody
 from pipeline.sources.base import Window
-from pipeline.sources.caiso_outlook import SOURCE
+from pipeline.sources.caiso_outlook import SOURCE, parse
 from tests.servers import faults
 from tests.servers.caiso import CaisoServer, invented_store
 
@@ -99,6 +100,45 @@ def test_the_spring_day_has_23_hours_and_no_more() -> None:
     pd.testing.assert_series_equal(points, expected, check_names=False, check_freq=False)
 
 
+CLOCK = [f"{n // 12:02d}:{n % 12 * 5:02d}" for n in range(288)]
+AUTUMN, SPRING, USUAL = date(2024, 11, 3), date(2024, 3, 10), date(2024, 6, 1)
+
+
+def parsed(times: list[str], day: date) -> pd.Series:
+    rows = [f"{time},3,2,{number}" for number, time in enumerate(times)]
+    table = "\n".join(["Time,Day ahead forecast,Hour ahead forecast,Current demand", *rows])
+    return parse(table.encode(), day=day, now=NOW, names="x").set_index("valid_at")["demand"]
+
+
+@pytest.mark.parametrize("after", [[], ["00:00"]])
+@pytest.mark.parametrize(
+    ("day", "times", "hours"),
+    [
+        (USUAL, CLOCK, 24),
+        (AUTUMN, CLOCK, 23),
+        (AUTUMN, [*CLOCK[:24], *CLOCK[12:]], 23),
+        (SPRING, [*CLOCK[:24], *CLOCK[36:]], 23),
+        (SPRING, CLOCK, 23),
+    ],
+)
+def test_a_day_may_be_told_by_the_clock_or_as_it_passed(
+    day: date, times: list[str], hours: int, after: list[str]
+) -> None:
+    found = parsed([*times, *after], day)
+    assert len(found) == 12 * hours
+    assert found.index[-1] == pd.Timestamp(f"{day} 23:55", tz=ZONE)
+    assert found.iloc[-1] == len(times) - 1, "the last hour has its own rows"
+
+
+def test_a_day_of_another_length_is_not_taken() -> None:
+    for times in (CLOCK[:276], [*CLOCK[:-1], "00:00"]):
+        with pytest.raises(BrokenBody, match=f"the table has {len(times)} rows, none of 23:55, and is cut off"):
+            parsed(times, SPRING)
+    for times in ([*CLOCK[:24], *CLOCK[36:]], CLOCK[1:], [*CLOCK, *CLOCK]):
+        with pytest.raises(SchemaChanged, match=f"{len(times)} rows up to 23:55 instead of 288"):
+            parsed(times, USUAL)
+
+
 def test_a_day_without_a_table_is_empty_and_a_day_to_come_not_published(server: CaisoServer) -> None:
     assert fetch(server, start="2024-09-01", end="2024-09-02").empty
     asked = len(server.requests)
@@ -155,3 +195,9 @@ def test_what_goes_wrong_is_named(server: CaisoServer, fault: faults.Fault, kind
         fetch(server)
     assert str(caught.value).startswith("caiso_now.demand from caiso_outlook: ")
     assert words in str(caught.value)
+
+
+def test_no_forecast_of_the_market_needs_tomorrow_which_the_outlook_does_not_show() -> None:
+    (target,) = load_markets(ROOT / "sextant.toml", ("caiso_now",))["caiso_now"].targets
+    assert target.operator == DAY_AHEAD
+    assert not {DAY_AHEAD, HOUR_AHEAD} & set(target.inputs)

@@ -2,8 +2,8 @@
 
 import threading
 import time
-from dataclasses import dataclass, field
-from datetime import UTC
+from dataclasses import dataclass, field, replace
+from datetime import UTC, timedelta
 from typing import Any
 
 import numpy as np
@@ -187,3 +187,20 @@ def test_errors_from_elsewhere_in_time_are_not_common() -> None:
     duel = comparing.challenge(SHORT, made, rows.assign(origin=rows["origin"] - pd.Timedelta(days=90)), cores=1)
     assert (duel.n, duel.comparable) == (0, False)
     assert not comparing.challenge(SHORT, made, rows.iloc[:0], cores=1).comparable
+
+
+def test_a_target_of_fewer_hours_or_issues_is_compared_on_those_it_has() -> None:
+    made, _ = compare(SHORT, {"naive": naive.FAMILY})
+    rows = champion_rows(SHORT, 20, 1.0)
+    few = replace(SHORT, target=replace(SHORT.target, horizons=(1, 2, 3)))
+    duel = comparing.challenge(few, made, rows[rows["horizon"] <= 3], cores=1)
+    assert duel.comparable
+    assert duel.n > 20 * 24 - 8
+    own = made.residuals["error"][-20 * 24 :, :3]
+    assert duel.candidate_mae == pytest.approx(np.abs(own[np.isfinite(own).all(axis=1)]).mean())
+    assert not comparing.challenge(SHORT, made, rows[rows["horizon"] <= 3], cores=1).comparable
+    at_midnight = champion_rows(SHORT, 28, 1.0).loc[lambda frame: frame["origin"].dt.hour == 0]
+    daily = replace(SHORT, target=replace(SHORT.target, every=timedelta(hours=24)))
+    assert comparing.challenge(daily, made, at_midnight, cores=1).n >= 26
+    assert comparing.challenge(daily, made, at_midnight, cores=1).clearly_worse(1.05)
+    assert not comparing.challenge(SHORT, made, at_midnight, cores=1).comparable

@@ -1,5 +1,6 @@
 """init and check-config: a first file, what is understood of one, and that both work while it is broken."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,8 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     """Run jobs.py in this process on the file of `tmp_path`: (exit code, output, errors)."""
     monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.setattr(jobs, "set_up", lambda *_args, **_more: None)
+
+    monkeypatch.chdir(tmp_path)
 
     def called(*words: str, markets: str = "north") -> Said:
         for name, value in {"CONFIG": "sextant.toml", "WAREHOUSE": "w.duckdb"}.items():
@@ -62,15 +65,40 @@ def test_what_is_there_is_not_written_over_unless_one_says_so(tmp_path: Path, ca
     code, _, err = call("init")
     assert (code, path.read_text(encoding="utf-8")) == (1, "precious = true")
     assert err.strip() == (
-        "ConfigError: sextant.toml is there already and stays as it is; name another path, or say --force."
+        f"ConfigError: {path} is there already and stays as it is; say another path, such as `python jobs.py init "
+        "mine/`, or --force (the old one is kept beside it)."
     )
-    assert call("init", "--force")[0] == 0
-    assert "precious" not in path.read_text(encoding="utf-8")
-    (tmp_path / "sub").mkdir()
+    for kept in ("sextant.toml.bak", "sextant.toml.bak2"):
+        assert call("init", "--force")[:2] == (0, f"kept the old file as {tmp_path / kept}\n" + told(path))
+        assert "precious" not in path.read_text(encoding="utf-8")
+    assert (tmp_path / "sextant.toml.bak").read_text(encoding="utf-8") == "precious = true"
+
+
+def told(path: Path) -> str:
+    """What is said of a file that was written."""
+    return (
+        f"wrote {path}\nnext: put files into {path.parent / 'data'}, set SEXTANT_CONFIG={path} and "
+        "SEXTANT_MARKETS=mine,\nthen `python jobs.py check-config` and `python jobs.py demo`\n"
+    )
+
+
+def test_the_file_is_written_where_one_stands_and_folders_are_made(tmp_path: Path, call: Callable[..., Said]) -> None:
+    folder = tmp_path / "sub"
+    folder.mkdir()
+    os.chdir(folder)
+    for word, path in (
+        ("", folder / "sextant.toml"),
+        ("mine/", folder / "mine" / "sextant.toml"),
+        ("a/b", folder / "a" / "b" / "sextant.toml"),
+        (str(tmp_path), tmp_path / "sextant.toml"),
+        ("own/market.toml", folder / "own" / "market.toml"),
+    ):
+        assert call("init", *[one for one in (word,) if one])[:2] == (0, told(path))
+        assert path.is_file()
+    os.chdir(tmp_path)
     assert call("init", str(tmp_path / "sub"), "--market", "a.b")[2].startswith("ConfigError: 'a.b' is no name")
-    assert call("init", str(tmp_path / "sub"))[0] == 0
-    assert (tmp_path / "sub" / "sextant.toml").exists()
-    assert "cannot be written" in call("init", str(tmp_path / "no" / "sextant.toml"))[2]
+    (tmp_path / "file").touch()
+    assert "cannot be written" in call("init", str(tmp_path / "file" / "sextant.toml"))[2]
 
 
 def test_check_says_what_it_understood(tmp_path: Path, call: Callable[..., Said]) -> None:

@@ -27,7 +27,7 @@ MISTAKES = [
     ('["demo", "weather"]', '["demo", "weather", "files"]', "[market.north]",
      'market.north lacks folder; name where its files lie, such as folder = "data".'),
     ("history_days = 300", 'history_days = "all"', "history_days",
-     'market.north has history_days "all"; write whole days such as 1100.'),
+     'market.north has history_days "all"; write whole days such as 1100 (1 to 20000).'),
     ('currency = "EUR"', 'currency = "euro"', "currency",
      'market.north has currency "euro"; write three capitals of ISO 4217 such as "EUR".'),
     ('currency = "EUR"', 'status_url = "status.example.org"', "status_url",
@@ -49,7 +49,7 @@ MISTAKES = [
     ("cadence_min = 5\n", "cadence_min = 7\n", "cadence_min = 7",
      f"{LOAD} has cadence_min 7; use minutes that divide an hour, such as 5, 15 or 60."),
     ("cadence_min = 5\n", "cadence_min = 5\ndelay_min = -1\n", "delay_min",
-     f"{LOAD} has delay_min -1; write minutes of at least 0."),
+     f"{LOAD} has delay_min -1; write minutes from 0 to 10080."),
     ("cadence_min = 5\n", "cadence_min = 5\nahead_h = 6\n", "ahead_h = 6",
      f"{LOAD} is measured and has ahead_h 6; take it out, or call it a forecast."),
     ("minimum = 0\nmaximum = 9000\nkeys = { demo = \"load\" }", "minimum = 9\nmaximum = 1\nkeys = { demo = \"load\" }",
@@ -141,7 +141,7 @@ MISTAKES = [
      "check-config`."),
     ("[job.train]", "[job.trian]", "[job.trian]", "job.trian is no job; did you mean train?"),
     ('at = "03:30"', 'at = "25:30"', "at", 'job.train has at "25:30"; write a time of day such as "03:30".'),
-    ('at = "03:30"', "every_min = 0", "every_min", "job.train has every_min 0; write minutes above 0."),
+    ('at = "03:30"', "every_min = 0", "every_min", "job.train has every_min 0; write minutes above 0 and up to 10080."),
     ("[alert.stale_data]", "[alert.stale_date]", "[alert.stale_date]",
      "alert.stale_date is no rule; did you mean stale_data?"),
     ("limit = 60", 'limit = "an hour"', 'limit = "an hour"',
@@ -154,6 +154,29 @@ MISTAKES = [
     ('admin = ["ana@example.org"]', 'admin = "ana@example.org"', "admin",
      'access has admin "ana@example.org"; give a list that names each once, such as ["ana@example.org"].'),
     ("[access]", "[acess]", "[acess]", "acess is unknown; did you mean access?"),
+    ("logs_days = 30", "logs_days = 0", "logs_days", "retention has logs_days 0; write days from 1 to 3650."),
+    ("history_days = 300", "history_days = 99999999999999999999", "history_days",
+     "market.north has history_days 99999999999999999999; write whole days such as 1100 (1 to 20000)."),
+    ("ahead_h = 36", "ahead_h = 90000000", "ahead_h",
+     f"{PLAN} has ahead_h 90000000; write hours from 0 to 1000."),
+    ("cadence_min = 5\n", f"cadence_min = 5\ndelay_min = {10**20}\n", "delay_min",
+     f"{LOAD} has delay_min {10**20}; write minutes from 0 to 10080."),
+    ("cadence_min = 5\n", f"cadence_min = 5\njump = {10**400}\n", "jump",
+     f"{LOAD} has jump {str(10**400)[:57]}...; write a number of the series' unit above 0."),
+    ('operator = "plan"', f"oldest_days = {10**12}", "oldest_days",
+     f"{TARGET} has oldest_days {10**12}; write days from 1 to 3650."),
+    ('at = "03:30"', f"every_min = {10**20}", "every_min",
+     f"job.train has every_min {10**20}; write minutes above 0 and up to 10080."),
+('currency = "EUR"', 'foldr = "data"', "foldr", "market.north: foldr is unknown; did you mean folder?"),
+    ("ahead_h = 36", "ahead = 36", "ahead = 36", f"{PLAN}: ahead is unknown; did you mean ahead_h?"),
+    ('places = ["city"]', 'place = ["city"]', "place =", f"{WARM}: place is unknown; did you mean places?"),
+    ('minuend = "early"', 'minued = "early"', "minued", f"{DART}: minued is unknown; did you mean minuend?"),
+    ('title = "Half"\nseries = "load"', 'title = "Half"\nseries = 5', 'series = 5',
+     'market.north.target.half has series 5; write text such as "load".'),
+    ('kind = "spread"', 'kind = "spraed"', 'kind = "spraed"',
+     f'{DART} has kind "spraed"; use one of load, price, spread, generation.'),
+    ("[market.north.target.dart]", "[market.north.targets.dart]", "[market.north.targets.dart]",
+     "market.north: targets is unknown; did you mean target?"),
     ("[retention]", "[job.train]", "[job.train]\nlogs",
      "Cannot declare ('job', 'train') twice (column 11); each name may stand once, so give this table another name or "
      "join it with the first."),
@@ -179,6 +202,60 @@ def test_a_mistake_is_one_sentence_with_its_line_and_its_remedy(
     with pytest.raises(ConfigError) as refused:
         load_markets(written(tmp_path, text), ("north",))
     assert str(refused.value) == f"sextant.toml:{line}: {sentence}"
+
+
+def test_a_number_without_end_is_a_sentence(tmp_path: Path) -> None:
+    path = written(tmp_path, BASE.replace("300", "9" * 5000))
+    with pytest.raises(ConfigError, match="cannot be understood: it has a number of thousands of digits"):
+        check(path)
+
+
+def test_a_file_is_read_although_its_editor_marked_its_encoding(tmp_path: Path) -> None:
+    path = written(tmp_path, "\ufeff" + BASE.replace("cadence_min = 5\n", "cadence_min = 7\n"))
+    assert [one.split(" has ")[0] for one in check(path).mistakes] == [f"sextant.toml:18: {LOAD}"]
+
+
+FILLED = BASE.replace('["demo", "weather"]', '["demo", "weather", "files"]').replace(
+    'currency = "EUR"', 'currency = "EUR"\nfolder = "data"'
+)
+
+
+def test_a_folder_that_is_wrong_is_not_lacking_too(tmp_path: Path) -> None:
+    assert check(written(tmp_path, FILLED)).mistakes == ()
+    for folder, sentence in (
+        ("folder = 3", 'market.north has folder 3; write text such as "data".'),
+        ('foldr = "data"', "market.north: foldr is unknown; did you mean folder?"),
+    ):
+        found = check(written(tmp_path, FILLED.replace('folder = "data"', folder))).mistakes
+        assert found == (f"sextant.toml:8: {sentence}",)
+
+
+def test_two_series_cannot_read_one_column(tmp_path: Path) -> None:
+    text = FILLED.replace('demo = "load" }', 'files = "mw" }').replace('demo = "load_forecast" }', 'files = "mw" }')
+    line = text[: text.index("[market.north.series.warm]")].count("\n") - 1
+    assert check(written(tmp_path, text)).mistakes == (
+        f'sextant.toml:{line}: {PLAN} reads the column "mw", as load does; give each series a column of its own.',
+    )
+
+
+def test_parts_of_a_market_under_a_misspelt_name_are_one_mistake(tmp_path: Path) -> None:
+    text = BASE.replace("[market.north.series.warm]", "[market.nroth.series.warm]").replace(', "warm"', "")
+    line = text[: text.index("[market.nroth")].count("\n") + 1
+    words = f"sextant.toml:{line}: market.nroth has series and nothing else; did you mean market.north?"
+    assert check(written(tmp_path, text)).mistakes == (words,)
+    with pytest.raises(ConfigError) as refused:
+        load_markets(tmp_path / "sextant.toml", ("north",))
+    assert str(refused.value) == words
+    assert list(load_markets(written(tmp_path, text.replace("nroth", "elsewhere")), ("north",))) == ["north"]
+
+
+def test_a_table_without_a_header_is_where_it_is_first_spoken_of(tmp_path: Path) -> None:
+    text = '\n\nmarket.south.name = "South"\nmarket.south.country = "ES"\n' + BASE.replace(
+        "[market.north]", "[market.n]"
+    )
+    found = check(written(tmp_path, text)).mistakes
+    assert "sextant.toml:3: market.south lacks zone" in found[0]
+    assert all(int(one.split(":")[1]) >= 3 for one in found)
 
 
 def test_all_mistakes_are_told_in_the_order_of_the_file(tmp_path: Path) -> None:

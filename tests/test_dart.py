@@ -79,12 +79,15 @@ def test_pandas_alone_counts_the_same(rows: pd.DataFrame, said: Answer) -> None:
 
 
 def test_tables_and_headline_say_who_is_better_and_at_which_horizon_nobody_is(said: Answer) -> None:
-    errors, quantiles, direction, horizons = dart_tables.tables([said, said])
+    errors, quantiles, direction, horizons, sides = dart_tables.tables([said, said])
     assert [row[0] for row in errors] == ["MAE", "HB", "HB", "all"]
     assert {len(row) for row in errors} == {len(errors[0])}
     assert {len(row) for row in quantiles} == {len(quantiles[0])}
     assert {len(row) for row in direction} == {len(direction[0])}
-    assert [row[0] for row in horizons[1:]] == [f"T+{h}" for h in range(1, 7)]
+    for table in (horizons, sides):
+        assert [row[0] for row in table[1:]] == [f"T+{h}" for h in range(1, 7)]
+        assert {len(row) for row in table} == {len(table[0])}
+    assert direction[0][1:] == sides[0][1:]
     # Two points that are one say no more than one.
     assert direction[1][1] == direction[3][1]
     assert dart_tables.misses([said]) == []
@@ -94,6 +97,44 @@ def test_tables_and_headline_say_who_is_better_and_at_which_horizon_nobody_is(sa
     assert "no better than day-ahead at T+6" in dart_tables.headline([worse])
     lost = Answer(said.name, said.origins, said.actual, far | {OURS: far[LAST] * 3}, said.edges)
     assert "MAE is not below that of day-ahead" in dart_tables.misses([lost])
+
+
+def _made(ours: Floats, last: Floats, actual: Floats) -> Answer:
+    """One settlement point of which only the direction counts."""
+    flat, edges = np.zeros(actual.shape), np.zeros((*actual.shape, 4))
+    point = {OURS: ours, AHEAD: flat, LAST: last, YESTERDAY: flat}
+    return Answer("HB", np.arange(PLAN.first, PLAN.first + len(actual)), actual, point, dict.fromkeys(point, edges))
+
+
+def test_direction_is_judged_beside_the_side_of_the_last_hour_pair_by_pair() -> None:
+    actual = np.tile([[2.0], [-1.0]], (120, 6))
+    last, ours = np.ones(actual.shape), np.where(np.arange(6) < 3, actual, 1.0)
+    found = _made(ours, last, actual)
+    *_, by_point, _, by_horizon = dart_tables.tables([found])
+    row, near, far = (
+        dict(zip(table[0], table[place], strict=True))
+        for table, place in ((by_point, 1), (by_horizon, 1), (by_horizon, 6))
+    )
+    assert row["last hour's side is right"] == "50.0%"
+    assert row["last hour's side earns"] == "0.50"
+    assert row["gain"].startswith("+25.0 points (")
+    assert row["gain in profit"].startswith("0.50 (")
+    assert near["gain"].startswith("+50.0 points")
+    assert far["gain"] == "+0.0 points (+0.0 to +0.0)"
+    assert far["right"].split()[0] == far["last hour's side is right"]
+    line = dart_tables.headline([found])
+    assert "direction right in 75.0%, the last hour's side in 50.0% (gain +25.0 points" in line
+    assert "direction no better than the last hour's side at T+4, T+5, T+6;" in line
+    # Three hours more of 240 may be luck.
+    side = actual.copy()
+    side[100:103] *= -1
+    assert "direction no better than the last hour's side at any horizon" in dart_tables.headline(
+        [_made(actual, side, actual)]
+    )
+    # Who says nothing but the rule gains nothing, however high his share of right sides.
+    rule = dart_tables.headline([_made(actual, 2 * actual, actual)])
+    assert "direction right in 100.0%" in rule
+    assert rule.endswith("profit no better than the last hour's side at any horizon")
 
 
 @pytest.mark.skipif(not PRICES.exists(), reason="the real prices are not here (expected in ../shared/data)")

@@ -207,7 +207,7 @@ def test_a_backfill_is_told_from_asked_to_filled(desk: Desk) -> None:
         session.append("raw", pd.DataFrame({"series": "demo.load", "valid_at": times, "value": 2e4} | stamps))
         session.script("UPDATE job_runs SET rows_out = 8 WHERE run_id = $run_id", run_id=run_id)
     app = at("data")
-    assert "No gap: every slot that should be there is there." in words(app)
+    assert "No gap among those that can have one. Judged are the " in words(app)
     assert table(app, "why")[["state", "series", "by", "why"]].values.tolist() == [
         ["● filled", "Demand", "otto", "hole"]
     ]

@@ -122,7 +122,7 @@ def test_measures_of_a_spread_are_what_the_stored_scores_say(desk: Desk) -> None
     assert tiles["Pinball loss T+1"] == f"{rows['pinball_loss'].mean():.2f}"
     said = words(app)
     assert f"n = {len(spikes)}" in said
-    assert f"**{(np.sign(rows['p50']) * rows['actual']).sum():+,.0f} ± " in said
+    assert f"**{(np.sign(rows['p50']) * rows['actual']).sum():+,.0f} USD** (95 %: " in said
     assert "not tradeable: at T+1 the day-ahead gate has closed" in said
     assert " ± " in said
 

@@ -139,3 +139,25 @@ def test_the_adjustment_is_that_of_benjamini_and_hochberg() -> None:
     adjusted = drift._adjusted(np.array([0.01, np.nan, 0.04, 0.03]))
     assert adjusted[[0, 2, 3]].tolist() == pytest.approx([0.03, 0.04, 0.04])
     assert np.isnan(adjusted[1])
+
+
+def test_what_comes_each_so_many_hours_is_judged_by_as_many_as_there_can_be() -> None:
+    signals = _changed(_signals(memory=0.0), 3, lambda x: x + 25)
+    values = signals.values.copy()
+    values[np.arange(len(values)) % 6 > 0, 3] = np.nan
+    seldom = replace(signals, values=values, every=(1, 1, 1, 6))
+    assert _drifted(seldom) == ["T+1"]
+    assert _drifted(replace(seldom, every=())) == []
+
+
+def test_after_the_clocks_changed_an_hour_without_a_past_drifts_in_nothing() -> None:
+    signals = _signals(400, memory=0.0)
+    values = signals.values + 1000.0
+    values[np.arange(len(values)) % 24 > 0, 3] = np.nan
+    local = signals.local_hour.copy()
+    local[-72:] = (local[-72:] + 1) % 24
+    row = drift.check(
+        replace(signals, values=values, local_hour=local, every=(1, 1, 1, 24)), end=signals.hours[-1]
+    ).iloc[3]
+    assert row.n == 4
+    assert not row.drifted

@@ -15,6 +15,8 @@ from pipeline.settings import ROOT, Settings
 from pipeline.sources import ercot_api
 from pipeline.sources.base import Window
 from pipeline.sources.ercot import SOURCE, Ercot
+from pipeline.sources.ercot_tables import KINDS, facts
+from pipeline.sources.http import polite_gap_s
 from tests.servers import faults
 from tests.servers.ercot import ACCOUNT, LOGIN, ErcotServer, spurious, throttled
 from tests.servers.ercot_store import Store, guess, invented_store
@@ -105,6 +107,10 @@ def test_one_answer_serves_all_zones_of_a_run_and_a_later_run_asks_again(server:
         (faults.edited(lambda doc: doc["_meta"].pop("totalPages")), SchemaChanged, "no `_meta` with totalRecords"),
         (faults.edited(lambda doc: doc.pop("fields")), SchemaChanged, "rows that do not fit its list `fields`"),
         (faults.edited(lambda doc: doc["data"][3].pop()), SchemaChanged, "rows that do not fit its list `fields`"),
+        (faults.edited(lambda doc: doc.update(data=True)), SchemaChanged, "rows that do not fit its list `fields`"),
+        (faults.edited(lambda doc: doc["fields"][4].update(name="Hour_Ending")), SchemaChanged, "two columns hour"),
+        (faults.edited(lambda doc: doc["data"][5].__setitem__(3, 10**400)), SchemaChanged, "that is no number"),
+        (faults.edited(lambda doc: doc["data"][5].__setitem__(0, "9999-12-31")), SchemaChanged, "in the year 9999"),
         (faults.edited(lambda doc: doc["fields"][3].update(name="p")), SchemaChanged, "no column settlementpointprice"),
         (faults.edited(lambda doc: doc["fields"][0].update(name="day")), SchemaChanged, "no column deliverydate or"),
         (faults.edited(lambda doc: doc["data"][5].__setitem__(3, "12,5")), SchemaChanged, "not a number ('12,5')"),
@@ -208,7 +214,7 @@ def test_tomorrows_prices_come_at_noon_and_count_from_half_past_one(server: Erco
     server.now += timedelta(minutes=1)
     early = fetch(server, DAM, **tomorrow)
     assert len(early) == 24
-    assert (early["made_at"] == pd.Timestamp(server.now)).all()
+    assert early["made_at"].isna().all()
     server.now += timedelta(hours=2)
     assert (fetch(server, DAM, **tomorrow)["made_at"] == pd.Timestamp("2024-10-28T18:30Z")).all()
 
@@ -216,6 +222,33 @@ def test_tomorrows_prices_come_at_noon_and_count_from_half_past_one(server: Erco
 def test_load_by_forecast_zone(server: ErcotServer, store: Store) -> None:
     points = fetch(server, keyed("load_fzn:HOUSTON"))
     assert points["value"].tolist() == (store.load.loc["2024-10-25", "ERCOT"] * 0.3).tolist()
+
+
+@pytest.mark.parametrize(("key", "like", "words"), [
+    ("load_forecast:COAST", COAST, 'kind = "forecast"'), ("dam:HB_WEST", COAST, 'kind = "price" or kind = "forecast"'),
+    ("rtm:HB_WEST", COAST, "write cadence_min = 15"), ("load:COAST", FORECAST, 'write kind = "measured"'),
+    ("wind:SYSTEM", RTM, "write cadence_min = 60"),
+])  # fmt: skip
+def test_a_key_that_cannot_fill_a_series_of_its_kind_and_cadence_is_refused(
+    server: ErcotServer, key: str, like: Series, words: str
+) -> None:
+    with pytest.raises(BadRequest, match=words):
+        fetch(server, keyed(key, like))
+    assert server.requests == []
+
+
+def test_an_hour_the_clock_never_shows_is_named_in_the_log_and_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    zones = dict.fromkeys(
+        ("COAST", "EAST", "FAR_WEST", "NORTH", "NORTH_C", "SOUTHERN", "SOUTH_C", "WEST", "TOTAL"), 1.0
+    )
+    table = pd.DataFrame([{"OperDay": "2024-03-10", "HourEnding": f"0{hour}:00", **zones} for hour in (2, 3, 4)])
+    found = facts(table, KINDS["load"])
+    assert found["valid_at"].dt.hour.tolist() == [7, 8]
+    assert "1, the first of 2024-03-10 hour ending 03:00, which the clock never shows" in caplog.text
+
+
+def test_thirty_questions_a_minute_are_never_reached() -> None:
+    assert 30 * polite_gap_s("api.ercot.com") > 60
 
 
 @pytest.mark.parametrize(("key", "words"), [

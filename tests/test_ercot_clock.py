@@ -29,7 +29,9 @@ def start(day: str, hour: object, repeated: object = False) -> str:
         ("11/03/2024", "2:00", "Y", "03T07"),
         ("11/03/2024", "02:00 DST", "N", "03T07"),
         ("11/03/2024", "0200 *", "N", "03T07"),
-        ("2024-11-03", 25, False, "03T07"),
+        ("2024-11-03", 25, False, "never"),
+        ("2024-11-03", "02:00:00", "yes", "03T07"),
+        ("2024-06-01", 1.0, None, "01T05"),
         ("2024-11-03", 3, False, "03T08"),
         ("2024-03-10", 2, False, "10T07"),
         ("2024-03-10", 3, False, "never"),
@@ -41,6 +43,18 @@ def test_hours_ending_are_the_hours_that_begin_one_earlier(
     day: str, hour: object, repeated: object, expected: str
 ) -> None:
     assert start(day, hour, repeated) == expected
+
+
+def test_a_day_that_counts_an_hour_25_is_left_out_for_its_labels_may_count_the_hours_passed() -> None:
+    days, hours = pd.Series(["2024-11-03"] * 3 + ["2024-11-04"]), pd.Series([1, 3, 25, 1])
+    found = starts(days, hours, pd.Series([False] * 4))
+    assert found.isna().tolist() == [True, True, True, False]
+
+
+def test_without_a_flag_neither_of_two_equal_hours_counts() -> None:
+    hours = pd.Series(["01:00", "02:00", "02:00", "03:00"])
+    found = starts(pd.Series(["2024-11-03"] * 4), hours, None)
+    assert found.dt.strftime("%H").fillna("").tolist() == ["05", "", "", "08"]
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2024-11-03", 25), ("2024-03-10", 23), ("2024-06-01", 24)])
@@ -61,7 +75,8 @@ def test_every_quarter_of_a_day_comes_once(day: str, hours: int) -> None:
     ("column", "value", "words"),
     [("hour", 26, "an hour ending '26'"), ("hour", "0", "an hour ending '0'"),
      ("hour", "1:30", "an hour ending '1:30'"), ("flag", "maybe", "a flag 'maybe'"),
-     ("quarter", 5, "an interval '5'"), ("day", "2024-13-01", "2024-13-01")],
+     ("quarter", 5, "an interval '5'"), ("day", "2024-13-01", "2024-13-01"),
+     ("day", "12/31/9999", "in the year 9999")],
 )  # fmt: skip
 def test_what_is_no_time_is_named(column: str, value: object, words: str) -> None:
     row = {"day": "2024-01-01", "hour": 1, "flag": False, "quarter": 1} | {column: value}

@@ -15,7 +15,7 @@ from pipeline.settings import ROOT, Settings
 from pipeline.sources import ercot_dashboard
 from pipeline.sources.base import Window
 from pipeline.sources.ercot import Ercot
-from pipeline.sources.ercot_mis import ErcotMis, parse_file
+from pipeline.sources.ercot_mis import REPORTS, ErcotMis, _chosen, parse_file
 from tests.servers import faults
 from tests.servers.ercot import ErcotServer
 from tests.servers.ercot_files import zipped
@@ -69,12 +69,26 @@ def test_a_file_for_each_quarter_and_none_is_opened_twice(server: ErcotServer, s
         points = fetch(server, SERIES[name], "2024-11-03T05:30", "2024-11-03T08:30", source)
         expected = store.rtm.loc["2024-11-03 05:30":"2024-11-03 08:29", name[4:].upper()]
         assert points["value"].tolist() == expected.tolist()
-    assert len(server.asked("mirDownload")) == 3 * 4 + 4
+    assert len(server.asked("mirDownload")) == 3 * 4
     assert all(request.one("doclookupId").endswith("0") for request in server.asked("mirDownload"))
     server.now += timedelta(minutes=5)
     fetch(server, RTM, "2024-11-03T05:30", "2024-11-03T08:30", source)
-    assert len(server.asked("mirDownload")) == 3 * 4 + 4
+    assert len(server.asked("mirDownload")) == 3 * 4
     assert len(server.asked("IceDocListJsonWS")) == 2
+
+
+@pytest.mark.parametrize(("name", "quarter", "chosen"), [
+    ("x.SPPHLZNP6905_20241104_0415_csv.zip", "2024-11-04T10:00", True), ("x.zip", "2024-11-04T10:00", True),
+    ("x.SPPHLZNP6905_20241104_0430_csv.zip", "2024-11-04T10:00", False),
+    ("x.SPPHLZNP6905_20241103_0115_xhr_csv.zip", "2024-11-03T07:00", True),
+    ("x.SPPHLZNP6905_20241103_0115_csv.zip", "2024-11-03T06:00", True),
+    ("x.SPPHLZNP6905_20241103_0115_csv.zip", "2024-11-03T08:00", False),
+])  # fmt: skip
+def test_a_quarter_whose_file_comes_hours_late_is_found_by_its_name(name: str, quarter: str, chosen: bool) -> None:
+    start = pd.Timestamp(quarter, tz="UTC")
+    listed = pd.DataFrame({"id": ["1"], "published": [start + 11 * HOUR], "name": [name]})
+    window = Window(start.to_pydatetime(), (start + HOUR / 4).to_pydatetime())
+    assert len(_chosen(listed, REPORTS["rtm"], window, NOW)) == chosen
 
 
 def test_the_repeated_hour_is_told_by_the_name_where_there_is_no_flag() -> None:
@@ -140,9 +154,9 @@ def unchanged(answer: Answer) -> Answer:
     ("fault", "kind", "words"),
     [
         (faults.truncated, Transient, "broke off"),
-        (faults.broken_json, Transient, "is no whole zip"),
+        (faults.broken_json, Transient, "is damaged"),
         (faults.web_page, Transient, "a web page came"),
-        (in_zip("a.xml", b"<x/>"), SchemaChanged, "does not hold one table"),
+        (in_zip("a.xml", b"<x/>"), SchemaChanged, "with 0 .csv files in one zip"),
         (in_zip("a.csv", b""), SchemaChanged, "that is no table of texts"),
         (in_zip("a.csv", b"DeliveryDate,Price\n11/03/2024,5\n"), SchemaChanged, "no column hourending or deliveryhour"),
     ],
@@ -237,10 +251,12 @@ def test_the_dashboard_holds_hours_by_their_end(server: ErcotServer, store: Stor
     ahead = shown(server, DAY_AHEAD, *AUTUMN)
     assert ahead["valid_at"].nunique() == 25
     assert ahead["value"].tolist() == (store.load.loc[AUTUMN[0] : "2024-11-04 05:59", "ERCOT"] * 1.02).round(4).tolist()
-    readings = shown(
-        server, replace(TOTAL, keys={"ercot_dashboard": "dashboard:demand"}), "2024-11-04T06:00", "2024-11-04T14:00"
-    )
-    assert len(readings) == 96
+    demand = replace(TOTAL, keys={"ercot_dashboard": "dashboard:demand"})
+    readings = replace(demand, cadence=timedelta(minutes=5))
+    assert len(shown(server, readings, "2024-11-04T06:00", "2024-11-04T14:00")) == 96
+    for one, words in ((demand, "write cadence_min = 5"), (replace(readings, kind="forecast"), 'kind = "measured"')):
+        with pytest.raises(BadRequest, match=words):
+            shown(server, one, "2024-11-04T06:00", "2024-11-04T14:00")
 
 
 def test_the_dashboard_shows_three_days_only(server: ErcotServer) -> None:
@@ -261,6 +277,8 @@ def test_the_dashboard_shows_three_days_only(server: ErcotServer) -> None:
          "no systemLoad"),
         (faults.edited(lambda doc: doc["previousDay"]["data"][0].update(timestamp="2024-11-03 01:00:00")),
          "a `datetime` without an offset"),
+        (faults.edited(lambda doc: doc["previousDay"]["data"][0].update(timestamp="0001-01-01T00:00:00-06:00")),
+         "rows of another shape"),
         (faults.edited(lambda doc: doc["previousDay"]["data"][0].update(systemLoad="many")), "not a number ('many')"),
     ],
 )  # fmt: skip

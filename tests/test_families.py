@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import features
 from pipeline.discovery import discover
-from pipeline.errors import ModelError
+from pipeline.errors import ModelError, NotEnoughData
 from pipeline.exogenous import Exogenous
 from pipeline.markets import TARGET_KINDS
 from pipeline.models import boosting, direct, ensemble, hourly, ridge, ridge_asinh
@@ -151,3 +151,13 @@ def test_without_the_optional_libraries_their_families_are_left_out_and_the_ense
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.split() == [boosting.FAMILY.name, "boosting_recursive", "mlp", "|"]
+
+
+@pytest.mark.parametrize("name", ["boosting", "boosting_recursive", "boosting_asinh"])
+def test_trees_say_that_no_row_is_complete(name: str) -> None:
+    batch, actual = lesson(hours("2023-02-10", 30))
+    target = batch.target.copy()
+    target[:, :, batch.target_names.index("target_lag_24")] = np.nan
+    family = discover("pipeline.models", "FAMILY")[name]
+    with pytest.raises(NotEnoughData, match=f"{name} needs rows with all features known and has none"):
+        family.fit(replace(batch, target=target), actual, seed=0, jobs=1)

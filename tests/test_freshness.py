@@ -1,6 +1,7 @@
 """Freshness by data time: each series against its own cadence and delay, and why it is late."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -194,8 +195,20 @@ def test_an_answer_that_reaches_what_is_due_ends_the_story(spain: Desk) -> None:
     assert fresh(spain)["es.load"].why == "redata refuses our identity since 10:45 UTC; check the token."
 
 
-def test_a_series_no_source_in_use_carries_says_so(spain: Desk) -> None:
+def test_a_series_whose_source_lacks_a_setting_says_which(spain: Desk) -> None:
     price = fresh(spain)["es.price"]
-    assert (price.state, price.since) == ("none", None)
-    assert "no source in use carries it" in price.why
+    assert (price.state, price.since, price.asked_at, price.source) == ("none", None, None, None)
+    assert price.why.startswith("esios needs a token: set ESIOS_API_KEY")
+    spain.markets["es"] = replace(spain.markets["es"], sources=("redata",))
+    with spain.warehouse.write() as session:
+        session.script("DELETE FROM fetches WHERE source = 'esios'")
+    assert "no source in use carries it" in fresh(spain)["es.price"].why
     assert load_markets(ROOT / "sextant.toml", ("demo",))["demo"].status_url == ""
+
+
+def test_a_source_that_is_seldom_asked_is_not_taken_for_one_that_is_not_asked(full: Desk, monkeypatch) -> None:
+    monkeypatch.setattr("pipeline.sources.demo.Demo.every", timedelta(minutes=50))
+    full.now += timedelta(minutes=64)
+    assert "last answer 64 minutes ago" in fresh(full)["demo.load"].why
+    full.now += timedelta(minutes=2)
+    assert "ingest has not run" in fresh(full)["demo.load"].why

@@ -173,3 +173,32 @@ def test_a_target_without_parts_is_never_off(desk: Desk) -> None:
     assert bad(desk, "parts_off", limit=0) == {}
     with desk.warehouse.read() as session:
         assert hierarchy.off(session, desk.target, now=desk.now, limit_pct=0) is None
+
+
+def test_a_part_that_goes_silent_neither_opens_nor_closes_the_alert(zones: Desk) -> None:
+    zones.now += timedelta(minutes=5)
+    measure(zones, {NORTH: 900}, hours=2)
+    zones.now += 9 * HOUR
+    measure(zones, {TOTAL: 1000, SOUTH: 400}, hours=9, until=ORIGIN + 9 * HOUR)
+    assert "Nothing newer can be compared: demo.north sent no hour since." in bad(zones, "parts_off")[TOTAL].message
+    assert judged(zones, ["parts_off"]) == []  # only two hours are known to be off
+    measure(zones, {NORTH: 900}, hours=9, until=ORIGIN + 9 * HOUR)
+    assert [flip.state for flip in judged(zones, ["parts_off"])] == ["firing"]
+    zones.now += 60 * HOUR
+    measure(zones, {TOTAL: 1000, SOUTH: 400}, hours=60, until=ORIGIN + 69 * HOUR)
+    assert judged(zones, ["parts_off"]) == []
+    assert bad(zones, "parts_off")[TOTAL].evidence["silent"] == [NORTH]
+    measure(zones, {NORTH: 600}, hours=60, until=ORIGIN + 69 * HOUR)
+    assert words(judged(zones, ["parts_off"])) == [("resolved", TOTAL)]
+
+
+def test_a_silent_total_is_named_and_a_part_that_never_spoke_compares_nothing(zones: Desk) -> None:
+    zones.now += timedelta(minutes=5)
+    measure(zones, {NORTH: 900}, hours=2)
+    zones.now += 5 * HOUR
+    measure(zones, {NORTH: 900, SOUTH: 400}, hours=5, until=ORIGIN + 5 * HOUR)
+    assert bad(zones, "parts_off")[TOTAL].evidence["silent"] == [TOTAL]
+    (market,) = zones.markets.values()
+    total = replace(market.targets[0], parts=(NORTH, "demo.none"))
+    with zones.warehouse.read() as session:
+        assert hierarchy.off(session, total, now=zones.now, limit_pct=10) is None

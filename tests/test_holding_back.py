@@ -18,10 +18,11 @@ MINUTE = timedelta(minutes=1)
 class Provider:
     """A source that answers with `error`, or well when there is none; `asked` has the series of each question."""
 
-    name, together, max_window, every = "demo", False, timedelta(days=1), timedelta()
+    name, max_window, every = "demo", timedelta(days=1), timedelta()
 
     def __init__(self, inner: Any) -> None:
         self.inner, self.error, self.asked = inner, None, []
+        self.group = inner.group
 
     def fetch(self, series: Any, window: Any, *, now: Any, settings: Any) -> pd.DataFrame:
         self.asked.append(series[0].id)

@@ -9,6 +9,7 @@ from pipeline.configuring.markets import load_markets
 from pipeline.errors import ConfigError
 from pipeline.jobs import ingest
 from pipeline.settings import ROOT, Settings
+from pipeline.sources import demo
 from tests.conftest import HISTORY_DAYS, NOW, Desk, ask, desk_in
 
 
@@ -63,7 +64,7 @@ def test_a_hole_the_provider_keeps_is_asked_for_three_times_and_then_left(desk: 
     class Holed:
         def __init__(self, inner) -> None:
             self.name, self.max_window, self._inner = inner.name, inner.max_window, inner
-            self.together, self.every = False, timedelta()
+            self.every, self.group = timedelta(), inner.group
 
         def fetch(self, series, window, *, now, settings):
             asked.append(window)
@@ -186,7 +187,7 @@ def test_a_revised_forecast_of_the_same_stated_moment_counts_from_when_it_was_se
     class Revised:
         def __init__(self, inner) -> None:
             self.name, self.max_window, self._inner = inner.name, inner.max_window, inner
-            self.together, self.every = False, timedelta()
+            self.every, self.group = timedelta(), inner.group
 
         def fetch(self, series, window, *, now, settings):
             points = self._inner.fetch(series, window, now=now, settings=settings)
@@ -203,3 +204,17 @@ def test_a_revised_forecast_of_the_same_stated_moment_counts_from_when_it_was_se
     found = known[known.duplicated("valid_at", keep="first")]
     assert len(found) > 0
     assert (found[["made_at", "known_at"]] >= changed).all(axis=None)
+
+
+def test_no_measured_value_is_known_before_its_interval_ended_whatever_is_stated(desk: Desk, monkeypatch) -> None:
+    fetch = demo.SOURCE.fetch
+
+    def early(*args, **more):
+        points = fetch(*args, **more)
+        return points.assign(made_at=points["valid_at"])
+
+    monkeypatch.setattr(demo.Demo, "fetch", lambda _self, *args, **more: early(*args, **more))
+    window = {"from": "2026-11-01T00:00+00:00", "to": "2026-11-03T00:00+00:00"}
+    desk.done("ingest", series="demo.load", **window)
+    known = ask(desk, "SELECT min(known_at - valid_at)::VARCHAR AS least FROM raw_known WHERE series = 'demo.load'")
+    assert known.least.tolist() == ["00:05:00"]

@@ -1,5 +1,7 @@
 """Absurd, early, off-grid and contradictory points are refused with a sentence; good ones of the batch stay."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -93,3 +95,22 @@ def test_missing_slots_become_one_window_for_each_unbroken_run() -> None:
     windows = windows_of(slots, SERIES.cadence)
     assert [(w.start.minute, w.end.minute) for w in windows] == [(0, 10), (15, 20)]
     assert windows_of(slots.iloc[:0], SERIES.cadence) == []
+
+
+def test_of_several_issues_of_a_forecast_the_last_word_six_hours_before_counts() -> None:
+    series = replace(SERIES, kind="forecast", ahead=pd.Timedelta(hours=12).to_pytimedelta())
+    at, later = "2026-11-20T09:00Z", "2026-11-20T12:00Z"
+    frame = points((at, 2e4), (at, 2.1e4), (at, 2.2e4), (at, 0.0), (later, 2.3e4), (later, 2.4e4))
+    made = ["2026-11-20T00:00Z", "2026-11-20T03:00Z", "2026-11-20T04:00Z", "2026-11-20T02:00Z"]
+    made += ["2026-11-20T10:00Z", "2026-11-20T08:00Z"]
+    frame = frame.assign(made_at=pd.to_datetime(made, utc=True).as_unit("us"))
+    good, refused = sift(frame, series, now=NOW)
+    # The absurd one of 02:00 is no word; of an hour that has none that early, the earliest counts.
+    assert good[["value", "made_at"]].values.tolist() == [
+        [2.1e4, pd.Timestamp(made[1])],
+        [2.4e4, pd.Timestamp(made[5])],
+    ]
+    assert len(refused) == 1
+    again = pd.concat([frame, frame.iloc[[1]].assign(value=2.5e4)])
+    assert sift(again, series, now=NOW)[0].value.tolist() == [2.5e4, 2.4e4]
+    assert len(sift(frame.assign(made_at=points(*[(at, 1.0)] * 6)["made_at"]), series, now=NOW)[1]) == 4

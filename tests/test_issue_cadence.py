@@ -47,6 +47,8 @@ def test_only_due_origins_are_issued_and_only_the_named_hours_ahead(seldom: Desk
     assert sorted(set(rows["hour"])) == [10, 12]
     assert {tuple(ahead) for ahead in rows["ahead"]} == {(1, 2, 3)}
     assert {"sextant", "naive", "operator"} <= set(rows["issuer"])
+    ours = f"mode = 'live' AND issuer = 'sextant' AND origin >= '{NOW:%Y-%m-%d} 10:00'"
+    assert set(ask(seldom, f"SELECT status FROM predictions WHERE {ours}").status) == {"ok"}
     assert ask(seldom, "SELECT max(horizon) AS n FROM accuracy WHERE origin >= '2026-11-20 10:00'").n[0] <= 3
 
 

@@ -137,4 +137,6 @@ def test_a_window_can_be_asked_for_and_a_missing_folder_is_told(own: Desk, tmp_p
     empty = desk_of(tmp_path)
     row = empty.run("ingest")
     assert row["state"] == "failed"
-    assert "tso.load from files: there is no folder data; make it, or mend `folder`" in str(row["error"])
+    assert f"tso.load from files: there is no folder {tmp_path / 'data'}; make it, or mend `folder`" in str(
+        row["error"]
+    )

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import psutil
 import pytest
 
 from pipeline import parallel
+from pipeline.errors import Busy, ContractBroken
 from pipeline.runner import Context
 from pipeline.settings import ROOT
 from tests.conftest import Desk, ask
@@ -75,6 +77,36 @@ def test_a_single_target_has_all_cores_and_few_may_stay_here(tmp_path: Path) -> 
     assert found.errors == {}
 
 
+def test_rows_that_are_refused_keep_no_others_from_being_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = desk_of(tmp_path, ("one", "bad", "two", "last"), cores=1)
+    said: list[str] = []
+    context = Context(desk.settings, desk.markets, desk.warehouse, desk.now, "run", say=said.append)
+    asked: list[list[str]] = []
+    trouble: list[Exception] = [ContractBroken("table actuals: value has 1 nulls.")]
+
+    def store(_context: Context, made: Sequence[str]) -> int:
+        asked.append(list(made))
+        if "demo.bad" in made:
+            raise trouble[0]
+        return 7 * len(made)
+
+    def run() -> tuple[int, list[str], list[str]]:
+        done, written = parallel.stored(context, lambda _, one: one.id, store, desk.markets["demo"].targets)
+        return written, list(done.results), list(done.errors)
+
+    monkeypatch.setattr(parallel, "TOGETHER", 3)
+    assert run() == (21, ["demo.one", "demo.two", "demo.last"], ["demo.bad"])
+    assert asked == [["demo.one", "demo.bad", "demo.two"], ["demo.one"], ["demo.bad"], ["demo.two"], ["demo.last"]]
+    assert said == ["demo.bad: table actuals: value has 1 nulls."]
+    # Trouble of the warehouse is the same for each of them: to ask again would only wait again.
+    asked.clear()
+    trouble[0] = Busy("the warehouse is taken.")
+    assert run() == (7, ["demo.last"], ["demo.one", "demo.bad", "demo.two"])
+    assert asked == [["demo.one", "demo.bad", "demo.two"], ["demo.last"]]
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_no_process_outlives_its_run(tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "tests.parallel_work", str(tmp_path), "long", "one"]
@@ -111,7 +143,7 @@ def test_a_line_of_any_length_goes_through_in_pieces_that_a_pipe_takes_whole() -
     text = "\N{GRINNING FACE}" * 2000
     parallel._send(writer, text, level=None, name="")
     writer.close()
-    pieces = [reader.recv_bytes() for _ in range(3)]
+    pieces = [reader.recv_bytes() for _ in range(4)]
     assert max(len(piece) + 4 for piece in pieces) <= 4096
     assert "".join(json.loads(piece)[2] for piece in pieces) == text
 

@@ -28,7 +28,7 @@ def test_a_target_that_cannot_be_trained_keeps_no_other_from_it_in_processes(ful
     desk = twinned(replace(full, settings=replace(full.settings, cores=2)))
     row = desk.run("train", families=["ridge"], force=True)
     assert (row["state"], row["failure"]) == ("failed", "model")
-    assert row["error"].startswith("demo.twin: training needs 124 days of actuals and has 0;")
+    assert row["error"].startswith("demo.twin: training needs 124 days of actuals and has 0")
     assert "demo.load-v2 (ridge, hold-out MAE" in row["log"]
     assert row["rows_out"] == 1
     assert ask(desk, "SELECT version_id FROM model_versions WHERE target = 'demo.load'").version_id.tolist() == [

@@ -4,6 +4,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from pipeline.errors import ConfigError
 from pipeline.jobs import publish
 from pipeline.operations import JobPlan
 from pipeline.plans import plan_of
-from pipeline.publishing import load_publishing, rows_of
+from pipeline.publishing import load_publishing, rows_of, versions_like
 from pipeline.runner import ordered
 from pipeline.settings import ROOT
 from tests.conftest import NOW, Desk, ask, desk_in
@@ -126,6 +128,15 @@ def test_rows_of_other_programs_are_no_sign_that_ours_are_there(desk: Desk) -> N
     issue(desk, hours(60))
     assert desk.done("publish")["rows_out"] == 360
     assert out(desk)[0] == theirs
+
+
+def test_versions_of_a_target_whose_name_differs_by_a_wildcard_do_not_count() -> None:
+    demand = load_markets(ROOT / "sextant.toml", ("demo",))["demo"].targets[0]
+    pattern = versions_like(replace(demand, id="tx.rt_hub"))
+    models = ("ridge tx.rt_hub-v3", "ridge tx.rt1hub-v3", "ridge tx.rt_hub2-v3")
+    with closing(sqlite3.connect(":memory:")) as memory:
+        found = [memory.execute("SELECT ? LIKE ? ESCAPE '!'", (one, pattern)).fetchone()[0] for one in models]
+    assert found == [1, 0, 0]
 
 
 def test_since_bounds_what_is_written(tmp_path: Path) -> None:

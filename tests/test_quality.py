@@ -22,10 +22,11 @@ def spoil(monkeypatch: pytest.MonkeyPatch) -> Callable[[Edit], None]:
     choose = ingest.choose_sources
 
     class Spoiled:
-        together, every = False, timedelta()
+        every = timedelta()
 
         def __init__(self, inner: Any, edit: Edit) -> None:
             self.name, self.max_window, self._inner, self._edit = inner.name, inner.max_window, inner, edit
+            self.group = inner.group
 
         def fetch(self, series, window, *, now, settings):
             points = self._inner.fetch(series, window, now=now, settings=settings)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from pipeline import erring
 from pipeline.configuring.markets import load_markets
-from pipeline.markets import Event
+from pipeline.markets import Event, Target
 from pipeline.operations import Tuning
 from pipeline.rules.models import margin_points
 from tests.alarms import bad, judged, script, tuned, utc, words
@@ -35,6 +36,30 @@ def changed(desk: Desk, **policy: Any) -> Desk:
     targets = tuple(replace(one, policy=replace(one.policy, **policy), events=events) for one in market.targets)
     desk.markets = {market.id: replace(market, targets=targets)}
     return desk
+
+
+def seldom(desk: Desk, horizons: tuple[int, ...], every_h: int) -> Target:
+    """The desk's target with fewer hours ahead and issues, and only the scores that are left of them."""
+    (market,) = desk.markets.values()
+    policy = replace(market.targets[0].policy, mae_limit=1.0)
+    target = replace(market.targets[0], horizons=horizons, every=timedelta(hours=every_h), policy=policy)
+    desk.markets = {market.id: replace(market, targets=(target,))}
+    script(desk, f"DELETE FROM accuracy WHERE horizon > {horizons[-1]} OR hour(origin) % {every_h} > 0")
+    return target
+
+
+@pytest.mark.parametrize(("horizons", "every_h"), [((1, 2), 1), ((1, 2, 3, 4, 5, 6), 6), ((1, 2, 3), 12)])
+def test_few_hours_ahead_or_seldom_issues_are_watched_too(
+    scored: Desk, horizons: tuple[int, ...], every_h: int
+) -> None:
+    target = seldom(scored, horizons, every_h)
+    script(scored, f"UPDATE accuracy SET error = 3 * error, in_band = in_band AND false WHERE origin >= {WEEK}")
+    script(scored, "UPDATE accuracy SET in_band = false WHERE in_band IS NOT NULL AND issuer = 'sextant'")
+    assert set(bad(scored, "error_up")) == set(bad(scored, "error_limit")) == {"demo.load"}
+    assert set(bad(scored, "coverage_off")) == {"demo.load"}
+    usual = replace(target, horizons=(1, 2, 3, 4, 5, 6), every=timedelta(hours=1))
+    assert erring.change(scored.warehouse, target, NOW) is not None
+    assert erring.change(scored.warehouse, usual, NOW) is None
 
 
 def test_a_sound_desk_has_no_alert_about_its_models(scored: Desk) -> None:

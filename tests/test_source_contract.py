@@ -69,7 +69,7 @@ def series_of(source: Any) -> list[Series]:
 def test_it_states_its_name_and_limits(source: Any) -> None:
     assert source.name.isidentifier()
     assert source.max_window >= timedelta(days=1)
-    assert isinstance(source.together, bool)
+    assert all(source.group(one) for one in series_of(source))
 
 
 def test_it_is_ready_or_says_in_one_sentence_what_is_missing(source: Any, settings: Settings) -> None:

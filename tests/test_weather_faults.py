@@ -74,6 +74,17 @@ def unit(parts: Any, said: str) -> None:
         (edited(lambda parts: column(parts).pop()), SchemaChanged, "no list temperature_2m as long as `time`"),
         (edited(lambda parts: column(parts).__setitem__(0, "7.1")), SchemaChanged, "that is not a number"),
         (
+            edited(lambda parts: column(parts).__setitem__(0, 10**400)),
+            SchemaChanged,
+            "a temperature_2m beyond any number",
+        ),
+        (edited(lambda parts: column(parts, "time").__setitem__(0, None)), SchemaChanged, "a `time` that is not like"),
+        (
+            edited(lambda parts: column(parts, "time").__setitem__(0, "0001-01-01T00:00")),
+            SchemaChanged,
+            "a `time` that",
+        ),
+        (
             edited(lambda parts: column(parts, "time").__setitem__(0, "7:00")),
             SchemaChanged,
             "a `time` that is not like",

@@ -21,8 +21,11 @@ class Recorded:
 
     name = "recorded"
     max_window = timedelta(days=60)
-    together = True
     every = timedelta()
+
+    def group(self, series: Series) -> str:
+        """See Source.group: all series in one question."""
+        return self.name
 
     def ready(self, settings: Settings) -> str | None:
         """See Source.ready."""

@@ -14,8 +14,8 @@ from dashboard.figures.palette import Palette
 LINES = {"naive": ("Naive", "dash", "diamond"), "operator": ("Operator", "dashdot", "square")}
 SHARES = {"skill": "n", "coverage": "n_band", "hit_rate": "n_hit_rate"}
 """Measures that are shares, and how many forecasts each is of."""
-RIGHT = {"coverage": 0.8, "hit_rate": 0.5}
-"""A line across: the share that is right, or that chance alone gives."""
+RIGHT = {"coverage": 0.8}
+"""A line across: the share that is right."""
 CLIPPED = 0.98
 """The share of errors that the colours of the heat map tell apart; what is larger has the last colour."""
 
@@ -45,9 +45,16 @@ def _bars(figure: go.Figure, rows: pd.DataFrame, metric: str, palette: Palette, 
         text=said if len(rows) <= 12 else None, textposition="inside", insidetextanchor="start", textangle=0,
         constraintext="none", textfont={"color": palette.paper, "size": 11},
         error_y=_whiskers(rows[f"{metric}_se"], palette),
-        customdata=np.column_stack([said, _counts(rows["n"])]),
+        customdata=np.column_stack([said, _counts(rows[f"n_{metric}" if f"n_{metric}" in rows else "n"])]),
         hovertemplate="%{x}: %{customdata[0]} (n = %{customdata[1]})<extra>Sextant</extra>",
     )  # fmt: skip
+    if metric == "profit" and "side_profit" in rows and rows["side_profit"].notna().any():
+        figure.add_scatter(
+            x=rows["name"], y=rows["side_profit"], name="Last hour's side", mode="markers",
+            marker={"color": palette.naive, "symbol": "diamond", "size": 9},
+            customdata=_counts(rows["n_side_profit"]),
+            hovertemplate=f"%{{y:+,.{digits}f}} (n = %{{customdata}})<extra>%{{fullData.name}}</extra>",
+        )  # fmt: skip
     for name in LINES if metric == "mae" else ():
         if rows[f"{name}_mae"].notna().any():
             _line(figure, rows["name"], rows[f"{name}_mae"], name, palette, _counts(rows["n"]), digits=digits)
@@ -58,18 +65,19 @@ def _shares(figure: go.Figure, rows: pd.DataFrame, metric: str, palette: Palette
         "skill": (("skill", "Against naive", palette.naive, "diamond"),
                   ("skill_operator", "Against operator", palette.operator, "square")),
         "coverage": (("coverage", f"In {formats.BAND}", palette.forecast, "circle"),),
-        "hit_rate": (("hit_rate", "Direction right", palette.forecast, "circle"),),
+        "hit_rate": (("hit_rate", "Direction right", palette.forecast, "circle"),
+                     ("side_hit_rate", "Last hour's side", palette.naive, "diamond")),
     }  # fmt: skip
     for column, label, colour, symbol in looks[metric]:
-        if rows[column].notna().any():
+        if column in rows and rows[column].notna().any():
             figure.add_scatter(
                 x=rows["name"], y=rows[column], name=label, mode="markers",
                 marker={"color": colour, "symbol": symbol, "size": 10},
-                error_y=_whiskers(rows[f"{column}_se"], palette),
+                error_y=_whiskers(rows[f"{column}_se"], palette) if f"{column}_se" in rows else None,
                 customdata=np.column_stack(
                     [
                         [formats.percent(share) for share in rows[column]],
-                        _counts(rows[SHARES[metric]]),
+                        _counts(rows[f"n_{column}" if column.startswith("side_") else SHARES[metric]]),
                     ]
                 ),
                 hovertemplate="%{x}: %{customdata[0]} (n = %{customdata[1]})<extra>%{fullData.name}</extra>",

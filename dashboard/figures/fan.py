@@ -8,15 +8,20 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from dashboard.figures import clocks
 from dashboard.figures.charts import dress, hover
 from dashboard.figures.palette import Palette
 from dashboard.formats import BAND, MINUS, steady, wall
+
+SHORT, ROOM = 4, 46
+"""Signs of a unit that stand in one line beside an axis, and pixels left of it that a longer one takes."""
 
 
 def draw(
     hours: pd.DataFrame, *, palette: Palette, zone: str, now: datetime, unit: str, digits: int = 0
 ) -> go.Figure:  # fmt: skip
-    """Hours as from query `page_fan`; times are drawn at the offset that `zone` has at `now`."""
+    """Hours as from query `page_fan`; times are drawn at the offset that `zone` has at `now` and told as its clocks
+    show them."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.78, 0.22], vertical_spacing=0.09)
     x = wall(hours["valid_at"], steady(zone, now))
     _hindcast(figure, x, hours, palette, digits)
@@ -30,24 +35,32 @@ def draw(
         tickformat="%H:%M\n%a %d %b", range=[x.iloc[0] - timedelta(minutes=30), x.iloc[-1] + timedelta(minutes=40)]
     )
     _notes(figure, unit, {"size": 11, "color": palette.muted})
+    clocks.tell(figure, hours["valid_at"], palette, zone=zone, at=now)
     return figure
 
 
 def _notes(figure: go.Figure, unit: str, small: dict[str, Any]) -> None:
     """The unit above the axis, and what the lower part shows."""
-    figure.add_annotation(
-        text=upright(unit), xref="paper", yref="paper", x=0, y=1, xanchor="right", yanchor="bottom", showarrow=False,
-        font=small, xshift=-6, yshift=6,
-    )  # fmt: skip
+    head(figure, unit, small)
     figure.add_annotation(
         text=f"T+1 error, forecast {MINUS} actual; orange: outside {BAND}", xref="paper", yref="y2 domain", x=0, y=1.34,
         showarrow=False, xanchor="left", font=small,
     )  # fmt: skip
 
 
+def head(figure: go.Figure, unit: str, small: dict[str, Any]) -> None:
+    """Write the unit above the axis, with room for a long one."""
+    figure.add_annotation(
+        text=upright(unit), xref="paper", yref="paper", x=0, y=1, xanchor="right", yanchor="bottom", showarrow=False,
+        font=small, xshift=-6, yshift=6,
+    )  # fmt: skip
+    if len(unit) > SHORT:
+        figure.update_layout(margin_l=ROOM)
+
+
 def upright(unit: str) -> str:
     """A unit as it stands at the head of an axis, in two lines where it is long."""
-    return unit.replace("/", "/<br>", 1) if len(unit) > 4 else unit
+    return unit.replace("/", "/<br>", 1) if len(unit) > SHORT else unit
 
 
 def _hindcast(figure: go.Figure, x: pd.Series, hours: pd.DataFrame, palette: Palette, digits: int) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 import pandas as pd
 import plotly.graph_objects as go
 
+from dashboard.figures import clocks
 from dashboard.figures.charts import dress
 from dashboard.figures.palette import Palette
 from dashboard.formats import MINUS, steady, wall
@@ -33,4 +34,6 @@ def differences(
     figure.update_layout(bargap=0.2)
     figure.update_yaxes(zeroline=True, zerolinecolor=palette.text)
     figure.update_xaxes(tickformat="%H:%M\n%a %d %b")
+    times = pd.concat([actuals["valid_at"], issue["valid_at"]], ignore_index=True)
+    clocks.tell(figure, times, palette, zone=zone, at=now, unified=False)
     return figure

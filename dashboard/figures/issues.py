@@ -7,8 +7,9 @@ from textwrap import wrap
 import pandas as pd
 import plotly.graph_objects as go
 
+from dashboard.figures import clocks
 from dashboard.figures.charts import dress, hover
-from dashboard.figures.fan import band, upright
+from dashboard.figures.fan import band, head
 from dashboard.figures.palette import Palette
 from dashboard.formats import number, signed, steady, wall
 
@@ -51,10 +52,8 @@ def compared(
     dress(figure, palette, height=300, digits=digits)
     figure.update_layout(hovermode="x unified")
     figure.update_xaxes(tickformat="%H:%M\n%a %d %b")
-    figure.add_annotation(
-        text=upright(escape(unit)), xref="paper", yref="paper", x=0, y=1, xanchor="right", yanchor="bottom",
-        showarrow=False, font={"size": 11, "color": palette.muted}, xshift=-6, yshift=6,
-    )  # fmt: skip
+    head(figure, escape(unit), {"size": 11, "color": palette.muted})
+    clocks.tell(figure, hours["valid_at"], palette, zone=zone, at=now)
     return figure
 
 

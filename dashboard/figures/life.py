@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 import plotly.graph_objects as go
 
+from dashboard.figures import clocks
 from dashboard.figures.charts import dress, hover
 from dashboard.figures.palette import Palette
 from dashboard.formats import BAND, short, steady, wall
@@ -94,6 +95,7 @@ def two_forecasts(
     dress(figure, palette, height=height, digits=digits)
     figure.update_layout(hovermode="x unified")
     figure.update_xaxes(tickformat="%H:%M")
+    clocks.tell(figure, forecasts["valid_at"], palette, zone=zone, at=forecasts["valid_at"].max())
     return figure
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from dashboard.figures import clocks
 from dashboard.figures.charts import dress
 from dashboard.figures.palette import Palette
 from dashboard.figures.series import ticks
@@ -31,6 +32,7 @@ def timeline(runs: pd.DataFrame, *, palette: Palette, zone: str, since: datetime
     least = (until - since) / 350
     clock = steady(zone, until)
     bars = runs.assign(start=wall(runs["started_at"], clock), end=wall(runs["ended_at"], clock))
+    bars["told"] = wall(runs["started_at"], zone)
     bars["end"] = bars["end"].where(bars["end"] - bars["start"] > least, bars["start"] + least)
     colours = {
         "succeeded": palette.forecast,
@@ -60,6 +62,7 @@ def timeline(runs: pd.DataFrame, *, palette: Palette, zone: str, since: datetime
     figure.update_xaxes(
         range=span, tickformat="%H:%M\n%d %b", nticks=8, tickangle=0, showgrid=True, gridcolor=palette.grid
     )
+    clocks.tell(figure, pd.Series([since, until]), palette, zone=zone, at=until, unified=False)
     return figure
 
 
@@ -68,7 +71,7 @@ def _bars(figure: go.Figure, part: pd.DataFrame, words: str, line: dict[str, Any
     for bar in part.itertuples():
         x += [bar.start, bar.end, None]
         y += [bar.job, bar.job, None]
-        said += [[f"{bar.took_s:,.1f} s", f"{bar.start:%H:%M:%S}"]] * 3
+        said += [[f"{bar.took_s:,.1f} s", f"{bar.told:%H:%M:%S}"]] * 3
     figure.add_scatter(
         x=x,
         y=y,

@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from tsdownsample import MinMaxDownsampler
 
+from dashboard.figures import clocks
 from dashboard.figures.charts import dress
 from dashboard.figures.palette import Palette
 from dashboard.formats import steady, wall
@@ -76,11 +77,15 @@ def line(
         marker={"size": 5},
         hovertemplate=f"%{{x|%a %d %b %H:%M}}<br>%{{y:,.{digits}f}} {unit}<extra></extra>",
     )
+    if clocks.change(since, until, zone) is not None:
+        figure.data[0].customdata = clocks.hours(shown.points["valid_at"], zone)
+        figure.data[0].hovertemplate = f"%{{customdata}}<br>%{{y:,.{digits}f}} {unit}<extra></extra>"
     dress(figure, palette, height=height)
     span = [one.tz_convert(clock).tz_localize(None) for one in (since, until)]
     figure.update_xaxes(
         range=span, nticks=8, showgrid=True, gridcolor=palette.grid, tickangle=0, tickformat=ticks(until - since)
     )
+    clocks.tell(figure, pd.Series([since, until]), palette, zone=zone, at=until, unified=False)
     crosses = shown.low is not None and shown.low < 0
     figure.update_yaxes(tickformat=",.0f" if large else ",.4~g", zeroline=crosses, zerolinecolor=palette.muted)
     figure.update_layout(

@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard import formats
+from dashboard.figures import clocks
 from dashboard.figures.charts import dress, hover, ticks
 from dashboard.figures.palette import Palette
 
@@ -52,6 +53,7 @@ def legs(
     figure.update_layout(hovermode="x unified")
     figure.update_yaxes(zeroline=True, zerolinecolor=palette.muted)
     figure.update_xaxes(tickformat="%H:%M\n%a %d %b", range=[x.iloc[0] - timedelta(minutes=30), x.iloc[-1]])
+    clocks.tell(figure, hours["valid_at"], palette, zone=zone, at=now)
     return figure
 
 
@@ -72,31 +74,42 @@ def earned(rows: pd.DataFrame, *, palette: Palette, zone: str, currency: str, he
         ("long", "Always above zero", {"color": palette.previous, "width": 1.8, "dash": "dash"}),
         ("naive", "As naive says", {"color": palette.operator, "width": 1.8, "dash": "dashdot"}),
         ("earned", "As forecast", {"color": palette.forecast, "width": 2.8}),
+        ("side", "Last hour's side", {"color": palette.other, "width": 2.2, "dash": "dot"}),
     )
     for column, name, line in lines:
-        if rows[column].notna().any():
+        if column in rows and rows[column].notna().any():
             figure.add_scatter(x=x, y=rows[column], name=name, mode="lines", line=line, hovertemplate=template)
     dress(figure, palette, height=height)
     figure.update_layout(hovermode="x unified")
-    figure.update_yaxes(zeroline=True, zerolinecolor=palette.text, zerolinewidth=1.5, tickformat=",.3~s")
+    figure.update_yaxes(zeroline=True, zerolinecolor=palette.text, zerolinewidth=1.5, tickformat=",.0f")
     figure.update_xaxes(type="date", tickformat="%d %b")
     return figure
 
 
 def by_hour(rows: pd.DataFrame, *, palette: Palette, height: int = 300) -> go.Figure:
-    """The share of hours whose direction was right, by local hour of day, with what holds in 95 of 100 cases."""
+    """The share of hours whose direction was right, by local hour of day, with what holds it with 95 %, beside that of
+    the side of the last known hour; rows as from panels.spread.hit_rates."""
     figure = go.Figure()
+    if "side_hit_rate" in rows and rows["side_hit_rate"].notna().any():
+        figure.add_scatter(
+            x=rows["slice"], y=rows["side_hit_rate"], mode="markers", name="Last hour's side",
+            marker={"color": palette.naive, "symbol": "diamond-open", "size": 9},
+            customdata=np.column_stack([[formats.percent(one) for one in rows["side_hit_rate"]],
+                                        [formats.number(n) for n in rows["n_side_hit_rate"]]]),
+            hovertemplate="%{x}:00: %{customdata[0]} (n = %{customdata[1]})<extra>Last hour's side</extra>",
+        )  # fmt: skip
     said = [formats.percent(one) for one in rows["hit_rate"]]
     figure.add_scatter(
         x=rows["slice"], y=rows["hit_rate"], mode="markers", name="Direction right",
         marker={"color": palette.forecast, "size": 9},
-        error_y={"type": "data", "array": rows["sure"], "color": palette.muted, "thickness": 1.5, "width": 4},
+        error_y={
+            "type": "data", "symmetric": False, "array": rows["high"] - rows["hit_rate"],
+            "arrayminus": rows["hit_rate"] - rows["low"], "color": palette.muted, "thickness": 1.5, "width": 4,
+        },
         customdata=np.column_stack([said, [formats.number(n) for n in rows["n_hit_rate"]]]),
         hovertemplate="%{x}:00: %{customdata[0]} (n = %{customdata[1]})<extra></extra>",
     )  # fmt: skip
-    figure.add_hline(y=0.5, line={"color": palette.previous, "dash": "dash", "width": 2})
     dress(figure, palette, height=height)
-    figure.update_layout(showlegend=False, margin_t=16)
     figure.update_yaxes(tickformat=".0%")
     figure.update_xaxes(type="category", nticks=8, tickangle=0)
     return figure

@@ -17,9 +17,13 @@ METRICS = {
 }  # fmt: skip
 SIGNED = ("bias", "profit")
 POSITION = (
-    "One megawatt bought where the spread is forecast above 0 and sold where it is forecast below, before all costs. A "
-    "yardstick of direction weighted by size, not a trade: from T+1 to T+6 the day-ahead gate has closed."
+    "One megawatt sold day-ahead and bought back in real time where the spread is forecast above 0, bought day-ahead "
+    "and sold in real time where it is forecast below, before all costs. A yardstick of direction weighted by size, "
+    "not tradeable: from T+1 to T+6 the day-ahead gate has closed."
 )
+SIDE = "Hours of 0 do not count. Neighbouring hours mostly have the same side: Accuracy says how many."
+TAIL = "Over the twentieth of hours with the largest actuals in size"
+LAST_SIDE = "the side that the origin's hour had, as far as its actual was known at issue, goes on"
 
 
 def show(chosen: Chosen) -> None:
@@ -90,7 +94,7 @@ def _title(chosen: Chosen, metric: str) -> str:
         "Bias": f"Bias (forecast minus actual), {unit}",
         "Skill": f"Better than naive and {chosen.frame.operator.lower()}, share of their MAE saved",
         "Coverage": f"Actuals in {BAND}; 80 % is right",
-        "Hit rate": "Hours whose sign was forecast right; half is chance",
+        "Hit rate": "Hours whose sign was forecast right, beside the rule “last hour's side”",
         "Tail MAE": f"Mean absolute error of the twentieth of hours with the largest actuals, {unit}",
         "Pinball loss": f"Pinball loss, mean over five quantiles, {unit}",
         "P&L": f"What one megawatt on the forecast's side earned an hour, {unit}",
@@ -119,43 +123,62 @@ def _table(chosen: Chosen, rows: pd.DataFrame, by: str) -> None:
     said["relative_said"] = [_doubted(*pair, 2) for pair in pairs]
     for name in ("skill", "skill_operator", "coverage", *(["hit_rate"] if "hit_rate" in rows else [])):
         said[f"{name}_said"] = [_share(*pair) for pair in zip(rows[name], rows[f"{name}_se"], strict=True)]
+    if "side_hit_rate" in rows:
+        said["side_hit_rate_said"] = [formats.percent(one) for one in rows["side_hit_rate"]]
+    if "side_profit" in rows:
+        said["side_profit_said"] = [formats.signed(one, frame.digits) for one in rows["side_profit"]]
     table = rows.assign(**said)
     ui.table(table, _columns(chosen, rows, by), colours=frame.palette, rows=12, alt=f"Measures by {by.lower()}")
     _downloads(chosen, rows, by)
 
 
+def _unit(chosen: Chosen) -> str:
+    return "" if _is_short(chosen) else f" Errors, losses and P&L of an hour in {chosen.frame.unit}."
+
+
+def _is_short(chosen: Chosen) -> bool:
+    """Whether the unit fits into the head of a column."""
+    return len(chosen.frame.unit) < 5
+
+
+def _count(label: str, about: str | None = None) -> object:
+    return st.column_config.NumberColumn(label, format="%,d", help=about)
+
+
 def _columns(chosen: Chosen, rows: pd.DataFrame, by: str) -> dict[str, object]:
-    unit, text = chosen.frame.unit, st.column_config.TextColumn
+    text, other = st.column_config.TextColumn, chosen.frame.operator.lower()
     number = f"%,.{chosen.frame.digits}f"
+    unit = f", {chosen.frame.unit}" if _is_short(chosen) else ""
+    better = "Better than" if _is_short(chosen) else "Beats"
     relative = "MAPE, %" if chosen.relative.name == "MAPE" else "MASE"
     columns: dict[str, object] = {
         "name": text(slicing.WAYS[by].one.capitalize(), pinned=True),
-        "n": st.column_config.NumberColumn("n", format="%,d", help="Scored forecasts, each horizon of an hour is one"),
-        "mae_said": text(f"MAE, {unit}", alignment="right"),
-        "rmse_said": text(f"RMSE, {unit}", alignment="right"),
+        "n": _count("n", "Scored forecasts, each horizon of an hour is one"),
+        "mae_said": text(f"MAE{unit}", alignment="right"),
+        "rmse_said": text(f"RMSE{unit}", alignment="right"),
         "relative_said": text(relative, alignment="right"),
-        "bias_said": text(f"Bias, {unit}", alignment="right"),
-        "hit_rate_said": text(
-            "Direction right", alignment="right", help="Hours of 0 have no direction and do not count"
-        ),
-        "profit_said": text(f"P&L an hour, {unit}", alignment="right", help=POSITION),
-        "tail_mae_said": text(
-            f"Tail MAE, {unit}", alignment="right", help="Over the twentieth of hours with the largest actuals in size"
-        ),
-        "pinball_loss_said": text(f"Pinball loss, {unit}", alignment="right", help="Mean over P05, P10, P50, P90, P95"),
-        "skill_said": text("Better than naive", alignment="right"),
-        "skill_operator_said": text(f"Better than {chosen.frame.operator.lower()}", alignment="right"),
+        "bias_said": text(f"Bias{unit}", alignment="right"),
+        "skill_said": text(f"{better} naive", alignment="right", help="The share of its MAE that is saved"),
+        "skill_operator_said": text(f"{better} {other}", alignment="right", help="The share of its MAE that is saved"),
+        "hit_rate_said": text("Direction right", alignment="right", help=SIDE),
+        "side_hit_rate_said": text("Last side right", alignment="right", help=f"The rule: {LAST_SIDE}"),
+        "profit_said": text(f"P&L an hour{unit}", alignment="right", help=POSITION),
+        "side_profit_said": text("Last side's P&L", alignment="right", help=f"The rule: {LAST_SIDE}"),
+        "tail_mae_said": text(f"Tail MAE{unit}", alignment="right", help=TAIL),
+        "n_tail_mae": _count("n of tail", "Hours behind the tail MAE"),
+        "pinball_loss_said": text(f"Pinball loss{unit}", alignment="right", help="Mean over P05, P10, P50, P90, P95"),
         "coverage_said": text(f"In {BAND}", alignment="right"),
-        "n_band": st.column_config.NumberColumn("n of bands", format="%,d"),
+        "n_band": _count("n of bands"),
         "naive_mae": st.column_config.NumberColumn("MAE of naive", format=number),
-        "operator_mae": st.column_config.NumberColumn(f"MAE of {chosen.frame.operator.lower()}", format=number),
-        "n_replay": st.column_config.NumberColumn("Replayed", format="%,d"),
-        "n_fallback": st.column_config.NumberColumn("From fallbacks", format="%,d"),
+        "operator_mae": st.column_config.NumberColumn(f"MAE of {other}", format=number),
+        "n_replay": _count("Replayed"),
+        "n_fallback": _count("From fallbacks"),
     }
     unknown = {name for name in ("operator", "naive") if rows[f"{name}_mae"].isna().all()}
     gone = {f"{name}_mae" for name in unknown} | {"skill_operator_said" for name in unknown if name == "operator"}
     gone |= {"skill_said" for name in unknown if name == "naive"}
-    gone |= {f"{name}_said" for name in measuring.SPIKY if name not in rows}
+    gone |= {f"{name}_said" for name in (*measuring.SPIKY, "side_hit_rate", "side_profit") if name not in rows}
+    gone |= {"n_tail_mae"} - set(rows)
     gone |= set() if chosen.relative.name else {"relative_said"}
     gone |= {"n_band"} if rows["n_band"].equals(rows["n"]) else set()
     return {name: column for name, column in columns.items() if name not in gone}
@@ -197,5 +220,5 @@ def _words(chosen: Chosen, by: str) -> None:
         "± is one standard error. The horizons of an issue count as one, and hours up to a week apart may err alike "
         "(Newey and West), those of a day at the least; a slice is blanked out in time and not cut out, so that "
         f"neighbours stay neighbours. Below {metrics.LEAST_DAYS} days it is not given: they say too little of others. "
-        f"Differences within two of them may be chance.{clock}{scale}"
+        f"Differences within two of them may be chance.{clock}{scale}{_unit(chosen)}"
     )

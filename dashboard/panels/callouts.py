@@ -8,7 +8,6 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import formats, links
-from dashboard.formats import NONE
 from dashboard.ui import Frame
 
 HOUR = timedelta(hours=1)
@@ -142,8 +141,7 @@ def _extremes(frame: Frame, found: Found) -> list[str]:
 def _band(frame: Frame, one: Hour) -> str:
     if one.low is None:
         return ""
-    digits = frame.digits
-    return f" ({formats.number(one.low, digits)} {NONE} {formats.number(one.high, digits)})"
+    return f" ({formats.reach(one.low, one.high, frame.digits)})"
 
 
 def _ramp(frame: Frame, ramp: Ramp | None) -> list[str]:

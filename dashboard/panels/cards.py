@@ -27,7 +27,7 @@ def _card(frame: Frame, row: Any) -> None:
         label += " · running"
     first = pd.isna(row.change)
     st.button(
-        label, key=f"card-{row.horizon}", icon=":material/arrow_downward:", icon_position="right", type="tertiary",
+        label, key=f"card-{row.horizon}", icon=":material/account_tree:", icon_position="right", type="tertiary",
         on_click=hours.lead, args=(row.valid_at,), help="Where this number comes from",
     )  # fmt: skip
     change = None if pd.isna(row.p50) else "first issue" if first else formats.signed(row.change, frame.digits)
@@ -52,5 +52,4 @@ def _card(frame: Frame, row: Any) -> None:
 def _band(frame: Frame, row: Any) -> str:
     if pd.isna(row.p10):
         return f"no band · {frame.unit}"
-    low, high = formats.number(row.p10, frame.digits), formats.number(row.p90, frame.digits)
-    return f"{low} {formats.NONE} {high} {frame.unit}"
+    return f"{formats.reach(row.p10, row.p90, frame.digits)} {frame.unit}"

@@ -61,10 +61,13 @@ class Chosen:
 
     @cached_property
     def longer(self) -> pd.DataFrame:
-        """Rows of `page_scores` from a week before the window on."""
-        asked = self.window | {"since": self.since - WEEK} | data.declared(self.frame.target)
-        rows: pd.DataFrame = self.frame.ask("page_scores", **asked)
-        return rows
+        """Rows of `page_scores` from a week before the window on; of a spread `last` too, as `page_last_sides` has it
+        for their origin, NaN where the issue did not know it."""
+        asked = self.window | {"since": self.since - WEEK}
+        rows: pd.DataFrame = self.frame.ask("page_scores", **asked, **data.declared(self.frame.target))
+        if not self.frame.is_spread:
+            return rows
+        return rows.merge(self.frame.ask("page_last_sides", **asked), on="origin", how="left")
 
     @cached_property
     def whole(self) -> pd.DataFrame:

@@ -75,7 +75,9 @@ def _table(frame: Frame, rows: pd.DataFrame) -> None:
         }
     )
     columns = {
-        "hour": st.column_config.TextColumn(f"Hour, {frame.clock}", pinned=True, width=104),
+        "hour": st.column_config.TextColumn(
+            f"Hour, {frame.clock}", pinned=True, width=formats.width(shown["hour"], 104)
+        ),
         "newest": st.column_config.NumberColumn(
             f"Newest, {frame.unit}", format=number, width=96 if len(frame.unit) < 5 else 130
         ),

@@ -21,7 +21,7 @@ SHOWN = 6
 
 def show(frame: Frame, versions: pd.DataFrame, champion: str | None) -> None:
     """Error of each version by day or week over 90 days; `versions` as from query `page_versions`."""
-    with ui.panel("Error by version over time", "Mean absolute error of each version's own forecasts, T+1 to T+6"):
+    with ui.panel("Error by version over time", "Mean absolute error of each version's own forecasts, all hours ahead"):
         step, common = _choices(champion)
         window = _window(frame, DAYS) | data.declared(frame.target)
         rows = frame.ask(
@@ -57,7 +57,7 @@ def show(frame: Frame, versions: pd.DataFrame, champion: str | None) -> None:
 def shadows(frame: Frame, champion: str | None) -> None:
     """Who forecasts beside the champion, since when, and how well on the hours that both forecast."""
     count = frame.target.policy.shadow_versions
-    beside = frame.ask("shadows", target=frame.target.id, count=count)
+    beside = frame.ask("shadows", targets=(frame.target.id,), counts=(count,))
     if champion is None or beside.empty:
         return
     with ui.panel("In shadow, against the champion", "Only hours that both forecast count, over the last 30 days"):

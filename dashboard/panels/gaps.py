@@ -27,11 +27,29 @@ def show(frame: Frame, market: Market) -> None:
     found = _found(frame, market)
     names = {series.id: series.title for series in market.series}
     asked = backfills.asked(frame, market)
-    if found.empty:
-        st.markdown(":material/check_circle: No gap: every slot that should be there is there.")
-    else:
+    if len(found):
         _gaps(frame, found, names, asked)
+    _whole(frame, market, found)
     backfills.show(frame, market, asked, found, LOOK_BACK)
+
+
+def _whole(frame: Frame, market: Market, found: pd.DataFrame) -> None:
+    """What there is to say of series without a gap: those without a single value have none, and are not whole."""
+    silent = frame.desk.look(("silent", market.id, this_hour(frame.now)), lambda one: quality.silent(one, market))
+    n, with_data = len(silent), len(market.series) - len(silent)
+    judged = f"Judged are the {with_data} series with data; **{n} of {len(market.series)} have no value at all**"
+    if silent and not with_data:
+        st.markdown(f":material/warning: Nothing to judge: none of {formats.count(n, 'series', 'series')} has a value.")
+    elif silent:
+        sign = "" if len(found) else ":material/warning: No gap among those that can have one. "
+        st.markdown(f"{sign}{judged}: {_few([series.title for series in silent])}.")
+    elif found.empty:
+        st.markdown(":material/check_circle: No gap: every slot that should be there is there.")
+
+
+def _few(titles: list[str], most: int = 6) -> str:
+    shown = ", ".join(formats.plain(one) for one in titles[:most])
+    return shown if len(titles) <= most else f"{shown} and {len(titles) - most} more"
 
 
 def catch_up(frame: Frame, series: Series, late: Freshness) -> None:

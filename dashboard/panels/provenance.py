@@ -67,7 +67,7 @@ def show(frame: Frame, issue: pd.DataFrame, past: timedelta) -> None:
 
 
 def _lines(frame: Frame, row: Any, at: datetime) -> list[str]:
-    band = "no band" if pd.isna(row.p10) else f"{_number(frame, row.p10)} {formats.NONE} {_number(frame, row.p90)}"
+    band = "no band" if pd.isna(row.p10) else formats.reach(row.p10, row.p90, frame.digits)
     value = "withheld" if pd.isna(row.p50) else f"{_number(frame, row.p50)} {frame.unit}"
     how = "re-issued" if row.issuer == "reissue" else "replayed afterwards" if row["mode"] == "replay" else "live"
     reason = f" ({plain(row.reason)})" if row.reason else ""

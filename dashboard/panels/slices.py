@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import formats, ui
 from dashboard.figures import charts
 from dashboard.formats import BAND
-from dashboard.panels.by_slice import POSITION
+from dashboard.panels.by_slice import POSITION, SIDE, TAIL
 from dashboard.ui import Frame
 from pipeline import metrics
 
@@ -71,9 +71,9 @@ def _table(frame: Frame, rows: pd.DataFrame, family: str) -> None:
         "mae": st.column_config.NumberColumn(f"MAE, {frame.unit}", format=number),
         "mae_se": st.column_config.NumberColumn("±", format=number, help="Standard error of the MAE"),
         "bias": st.column_config.NumberColumn("Bias", format=number),
-        "hit_rate": st.column_config.TextColumn("Direction right", alignment="right"),
+        "hit_rate": st.column_config.TextColumn("Direction right", alignment="right", help=SIDE),
         "profit": st.column_config.NumberColumn("P&L an hour", format=number, help=POSITION),
-        "tail_mae": st.column_config.NumberColumn("Tail MAE", format=number),
+        "tail_mae": st.column_config.NumberColumn("Tail MAE", format=number, help=TAIL),
         "naive": st.column_config.TextColumn("Better than naive", alignment="right"),
         "operator": st.column_config.TextColumn(f"Better than {frame.operator.lower()}", alignment="right"),
         "coverage": st.column_config.TextColumn(f"In {BAND}", alignment="right"),

@@ -16,6 +16,7 @@ SURE = 1.96
 MOMENTS = 40
 """At how many moments the band of the sum is worked out."""
 TENTHS, LEAST = 10, 50
+LIKELY = ("hit_rate", "hit_rate_se", "n_hit_rate")
 
 
 def show(chosen: Chosen) -> None:
@@ -46,7 +47,8 @@ def show(chosen: Chosen) -> None:
 
 def earnings(rows: pd.DataFrame) -> pd.DataFrame:
     """Sums since the first hour, by `valid_at` of one horizon: `earned` on the forecast's side, `long` always above
-    0, `naive` on its side (NaN from where it is unknown), and the 95 % band of `earned` from `low` to `high`.
+    0, `naive` on its side (NaN from where it is unknown), `side` on that of the last known hour (without a position
+    where the issue knew none), and the 95 % band of `earned` from `low` to `high`.
 
     The band is that of a sum of so many hours with the mean and its standard error as known so far (see
     metrics.mean_error), at MOMENTS moments; NaN for few days and in between.
@@ -54,9 +56,12 @@ def earnings(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows.sort_values("valid_at", kind="stable").reset_index(drop=True)
     actual, other = rows["actual"].to_numpy(float), rows["naive"].to_numpy(float)
     gains, naive = metrics.earnings(rows["p50"].to_numpy(float), actual), metrics.earnings(other + actual, actual)
+    rule = _rule(rows)
+    side = np.cumsum(np.nan_to_num(rule)) if np.isfinite(rule).any() else rule
     found = pd.DataFrame(
-        {"valid_at": rows["valid_at"], "earned": np.cumsum(gains), "long": np.cumsum(actual), "naive": np.cumsum(naive)}
-    )
+        {"valid_at": rows["valid_at"], "earned": np.cumsum(gains), "long": np.cumsum(actual), "side": side,
+         "naive": np.cumsum(naive)}
+    )  # fmt: skip
     places = np.unique(np.linspace(0, len(rows) - 1, MOMENTS).astype(int))
     doubt = np.full(len(rows), np.nan)
     for place in places:
@@ -64,11 +69,20 @@ def earnings(rows: pd.DataFrame) -> pd.DataFrame:
     return found.assign(low=found["earned"] - SURE * doubt, high=found["earned"] + SURE * doubt)
 
 
+def _rule(rows: pd.DataFrame) -> Floats:
+    """What the side of the last known hour earned in each; NaN where the issue knew none."""
+    if "last" not in rows:
+        return np.full(len(rows), np.nan)
+    return metrics.earnings(rows["last"].to_numpy(float), rows["actual"].to_numpy(float))
+
+
 def hit_rates(rows: pd.DataFrame, chosen: Chosen) -> pd.DataFrame:
-    """One row a local hour of day: `slice`, `hit_rate`, `n_hit_rate` and `sure`, 1.96 standard errors."""
+    """One row a local hour of day: `slice`, as measuring.spikes has `hit_rate`, and what holds it with 95 %, from `low`
+    to `high`."""
     labels, names = slicing.WAYS["Hour"].cut(rows, chosen.frame.target)
     found = measuring.by_slice(rows, labels, names, chosen.relative, ("hit_rate",))
-    return found.assign(sure=SURE * found["hit_rate_se"])
+    pairs = [measuring.likely(*one) for one in zip(*(found[n] for n in LIKELY), strict=True)]
+    return found.assign(low=[low for low, _ in pairs], high=[high for _, high in pairs])
 
 
 def tenths(rows: pd.DataFrame) -> pd.DataFrame:
@@ -91,9 +105,21 @@ def _hours(chosen: Chosen, rows: pd.DataFrame) -> None:
     ui.draw(figure, key="hit_hours", alt="Share of hours whose direction was forecast right, by local hour of day")
     total = measuring.spikes(rows, ("hit_rate",))
     st.caption(
-        f"All hours {formats.percent(total['hit_rate'])}{_between(total['hit_rate'], total['hit_rate_se'])}, "
-        f"n = {formats.number(total['n_hit_rate'])}; dashed: half, as chance gives. Bars hold 95 % and allow for alike "
-        f"neighbours. Local hours of {formats.city(frame.target.zone)}, {chosen.span}."
+        f"All hours {formats.percent(total['hit_rate'])}{_between(total)}, n = {formats.number(total['n_hit_rate'])}"
+        f"{_rule_hits(total)}. Bars hold 95 % and allow for alike neighbours. Local hours of "
+        f"{formats.city(frame.target.zone)}, {chosen.span}."
+    )
+
+
+def _rule_hits(total: dict[str, float]) -> str:
+    """How often the side of the last known hour was right, and the difference to that."""
+    if pd.isna(total.get("side_hit_rate", float("nan"))):
+        return ""
+    more, doubt = 100 * total["hit_rate_more"], 100 * total["hit_rate_more_se"]
+    return (
+        f"; **last hour's side {formats.percent(total['side_hit_rate'])}**, n = "
+        f"{formats.number(total['n_side_hit_rate'])}, Sextant less that on the same hours "
+        f"{formats.signed(more, 1)} points{_range(more, doubt, 1)}"
     )
 
 
@@ -113,26 +139,44 @@ def _tenths(chosen: Chosen, rows: pd.DataFrame) -> None:
 
 
 def _words(chosen: Chosen, rows: pd.DataFrame, found: pd.DataFrame, currency: str) -> str:
-    digits = chosen.frame.digits
+    digits, n = chosen.frame.digits, len(rows)
     one = measuring.spikes(rows, ("profit",))
-    total, doubt = found["earned"].iloc[-1], one["profit_se"] * len(rows)
-    sure = "" if pd.isna(doubt) else f" ± {formats.number(SURE * doubt)}"
-    mean = "" if pd.isna(one["profit_se"]) else f" ± {formats.number(SURE * one['profit_se'], digits)}"
+    total, mean, doubt = found["earned"].iloc[-1], one["profit"], one["profit_se"]
     missing = int((found["valid_at"].diff() > pd.Timedelta("1h")).sum())
     holes = f" {formats.count(missing, 'hole')} in the hours." if missing else ""
     always = formats.signed(found["long"].iloc[-1])
     return (
-        f"**{formats.signed(total)}{sure} {currency}** in {formats.count(len(rows), 'hour')}, "
-        f"{formats.signed(one['profit'], digits)}{mean} {chosen.frame.unit}; always above zero {always} {currency}, no "
-        "position 0. ± and the shade hold 95 %, with hours up to a week apart allowed to be alike; below "
-        f"{metrics.LEAST_DAYS} days they are not given.{holes} Before all costs, and not tradeable: at "
-        f"T+{chosen.horizon or 1} the day-ahead gate has closed. {chosen.span[:1].upper()}{chosen.span[1:]}."
+        f"**{formats.signed(total)} {currency}**{_range(total, n * doubt)} in {formats.count(n, 'hour')}, "
+        f"{formats.signed(mean, digits)} {chosen.frame.unit}{_range(mean, doubt, digits)}; {_rule_words(one, currency)}"
+        f"always above zero {always} {currency}, no position 0. The shade holds 95 % too, with hours up to a week "
+        f"apart allowed to be alike; below {metrics.LEAST_DAYS} days it is not given.{holes} Before all costs, and not "
+        f"tradeable: at T+{chosen.horizon or 1} the day-ahead gate has closed. {chosen.span[:1].upper()}"
+        f"{chosen.span[1:]}."
     )
 
 
-def _between(share: float, doubt: float) -> str:
-    """' (55 % to 66 %)', what holds in 95 of 100 cases; '' where too few days tell."""
+def _rule_words(one: dict[str, float], currency: str) -> str:
+    """What the side of the last known hour earned, and the difference to that on the same hours."""
+    n = one.get("n_side_profit", 0)
+    if not n:
+        return ""
+    more, doubt = n * one["profit_more"], n * one["profit_more_se"]
+    return (
+        f"**last hour's side {formats.signed(n * one['side_profit'])} {currency}**, n = {formats.number(n)} "
+        f"({by_slice.LAST_SIDE}), Sextant less that on the same hours {formats.signed(more)} {currency}"
+        f"{_range(more, doubt)}; "
+    )
+
+
+def _range(value: float, doubt: float, digits: int = 0) -> str:
+    """' (95 %: +12 to +40)', from a standard error; '' where too few days tell."""
     if pd.isna(doubt):
         return ""
-    low, high = max(0.0, share - SURE * doubt), min(1.0, share + SURE * doubt)
-    return f" ({formats.percent(low)} to {formats.percent(high)})"
+    low, high = (formats.signed(value + sign * SURE * doubt, digits) for sign in (-1, 1))
+    return f" (95 %: {low} to {high})"
+
+
+def _between(total: dict[str, float]) -> str:
+    """' (95 %: 55 % to 66 %)'; '' where too few days tell."""
+    low, high = measuring.likely(*(total[name] for name in LIKELY))
+    return "" if pd.isna(low) else f" (95 %: {formats.percent(low)} to {formats.percent(high)})"

@@ -51,7 +51,7 @@ def table(frame: Frame, versions: pd.DataFrame) -> pd.Series | None:
         )
         return None
     count = frame.target.policy.shadow_versions
-    shadows = set(frame.ask("shadows", target=frame.target.id, count=count)["version_id"])
+    shadows = set(frame.ask("shadows", targets=(frame.target.id,), counts=(count,))["version_id"])
     shown = pd.DataFrame(
         {
             "role": [_role(row, row.version_id in shadows) for row in versions.itertuples()],

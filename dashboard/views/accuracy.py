@@ -10,7 +10,7 @@ from dashboard.panels.chosen import Chosen, choose
 
 SHARES = {
     "skill": ("Better than naive", ""), "coverage": (f"In {BAND}", " · 80 % is right"),
-    "hit_rate": ("Direction right", " · half is chance"),
+    "hit_rate": ("Direction right", ""),
 }  # fmt: skip
 DAY_AHEAD = "Day-ahead: the real-time price taken to be the day-ahead price, a spread of 0."
 FEW = 100
@@ -80,8 +80,19 @@ def _tile(chosen: Chosen, row: pd.Series, name: str) -> tuple[str, str, str]:
         return f"{relative} {horizon}", value, _doubt(formats.number(row["relative_se"], 2), row["n"])
     if column in SHARES:
         title, more = SHARES[column]
-        return f"{title}, {horizon}", *_share(row, column, more)
-    return f"{name} {horizon}", *_size(chosen, row, column, " · an hour" if column == "profit" else "")
+        return f"{title}, {horizon}", *_share(row, column, more + _rule(chosen, row, column))
+    said = f" · an hour{_rule(chosen, row, column)}; not tradeable" if column == "profit" else ""
+    return f"{name} {horizon}", *_size(chosen, row, column, said)
+
+
+def _rule(chosen: Chosen, row: pd.Series, name: str) -> str:
+    """What the simplest rule of direction does on these hours: the side of the last known hour goes on."""
+    value = row.get(f"side_{name}", float("nan"))
+    if pd.isna(value):
+        return ""
+    shown = formats.percent(value) if name in SHARES else formats.signed(value, chosen.frame.digits)
+    n = "" if row[f"n_side_{name}"] == row[f"n_{name}"] else f" (n = {formats.number(row[f'n_side_{name}'])})"
+    return f" · last hour's side: {shown}{n}"
 
 
 def _size(chosen: Chosen, row: pd.Series, name: str, more: str = "") -> tuple[str, str]:

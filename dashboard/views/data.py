@@ -34,6 +34,7 @@ OUTCOMES = {
     "transient": "▲ network or server",
     "bad_request": "▲ request rejected",
     "schema_changed": "▲ format changed",
+    "not_ready": "▲ lacks a setting",
     "failed": "▲ failed",
 }
 

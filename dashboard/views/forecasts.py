@@ -1,6 +1,7 @@
 """Newest issue -> what the trader needs: six hours, their certainty, and how good such forecasts were."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -151,16 +152,15 @@ def _fan(frame: Frame) -> None:
 def _table(frame: Frame, issue: pd.DataFrame, scores: pd.DataFrame) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         unit = f", {frame.unit}" if len(frame.unit) > 4 else ""
-        st.header(f"Next six hours{unit}", anchor=False, width="content")
+        hours = {6: "six hours"}.get(len(issue), formats.count(len(issue), "hour"))
+        st.header(f"Next {hours}{unit}", anchor=False, width="content")
         _downloads(frame, issue)
     own = scores[scores["issuer"] == "sextant"].set_index("horizon") if len(scores) else pd.DataFrame()
     table = pd.DataFrame(
         {
             "horizon": [f"T+{h}" for h in issue["horizon"]],
             "hour": [formats.day_hour(at, frame.zone) for at in issue["valid_at"]],
-            "p50": issue["p50"],
-            "p10": issue["p10"],
-            "p90": issue["p90"],
+            **{name: _said(frame, issue[name]) for name in ("p50", "p10", "p90")},
             "change": [formats.signed(value, frame.digits) for value in issue["change"]],
             "operator": _known(frame, issue),
             "mae": [own["mae"].get(h) if len(own) else None for h in issue["horizon"]],
@@ -169,10 +169,15 @@ def _table(frame: Frame, issue: pd.DataFrame, scores: pd.DataFrame) -> None:
         }
     )
     ui.table(
-        table, _columns(frame), colours=frame.palette, alt="Forecast of the next six hours",
+        table, _columns(frame, table["hour"]), colours=frame.palette, alt="Forecast of the next six hours",
         picked=Picked("six_hours", "hour", [looking_back.written(at) for at in issue["valid_at"]]),
     )  # fmt: skip
     _sources(frame)
+
+
+def _said(frame: Frame, values: pd.Series) -> Any:
+    """As they are, of a spread as words: its sign is the minus that stands everywhere else."""
+    return [formats.number(one, frame.digits) for one in values] if frame.is_spread else values
 
 
 def _sources(frame: Frame) -> None:
@@ -183,18 +188,25 @@ def _sources(frame: Frame) -> None:
             links.page("data", "Operator's series", icon=":material/sensors:", series=frame.target.operator.id)
 
 
-def _columns(frame: Frame) -> dict[str, object]:
+def _columns(frame: Frame, hours: pd.Series) -> dict[str, object]:
     number = f"%,.{frame.digits}f"
 
     def quantity(label: str, width: int, help_text: str | None = None) -> object:
         return st.column_config.NumberColumn(label, format=number, width=width, help=help_text)
 
+    def forecast(label: str, width: int) -> object:
+        return (
+            st.column_config.TextColumn(label, width=width, alignment="right")
+            if frame.is_spread
+            else quantity(label, width)
+        )
+
     return {
         "horizon": st.column_config.TextColumn("Horizon", width=64, pinned=True),
-        "hour": st.column_config.TextColumn("Hour", width=82, help=f"Its start, {frame.clock}"),
-        "p50": quantity(f"P50, {frame.unit}" if len(frame.unit) < 5 else "P50", 74),
-        "p10": quantity("P10", 62),
-        "p90": quantity("P90", 62),
+        "hour": st.column_config.TextColumn("Hour", width=formats.width(hours, 82), help=f"Its start, {frame.clock}"),
+        "p50": forecast(f"P50, {frame.unit}" if len(frame.unit) < 5 else "P50", 74),
+        "p10": forecast("P10", 62),
+        "p90": forecast("P90", 62),
         "change": st.column_config.TextColumn("Δ last", alignment="right", width=62, help="Against the previous issue"),
         "operator": _beside(frame, number),
         "mae": quantity("MAE 30 d", 72, "Mean absolute error of the last 30 days"),
@@ -203,7 +215,7 @@ def _columns(frame: Frame) -> dict[str, object]:
             format="%.0f %%",
             min_value=0,
             max_value=100,
-            width=108,
+            width=108 - (formats.width(hours, 82) - 82) // 2,
             help="Actuals inside P10 to P90; 80 % is right",
         ),
         "n": st.column_config.NumberColumn("n", format="%,d", width=48, help="Scored forecasts behind MAE and share"),

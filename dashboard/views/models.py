@@ -10,7 +10,7 @@ from dashboard.data import this_hour
 from dashboard.figures import charts
 from dashboard.formats import BAND
 from dashboard.panels import decisions, dialogs, error_history, importance, life, lineage, training, versions
-from dashboard.panels.by_slice import POSITION
+from dashboard.panels.by_slice import POSITION, SIDE
 from dashboard.ui import Frame
 
 MONTH = timedelta(days=30)
@@ -57,8 +57,8 @@ def _champion(frame: Frame, row: pd.Series | None) -> None:
     held = versions.hold_out(row, frame.zone)
     tiles = [
         ("Champion", formats.short(row.version_id), row.family),
-        ("Live MAE", _quantity(frame, row.live_mae), issues),
-        ("Backtest MAE", _quantity(frame, row.mae), f"mean over T+1 to T+6 · {held}"),
+        ("Live MAE", *_quantity(frame, row.live_mae, issues)),
+        ("Backtest MAE", *_quantity(frame, row.mae, f"mean over T+1 to T+6 · {held}")),
         (f"In {BAND}", formats.percent(row.coverage), f"in the backtest; 80 % is right · {held}"),
         (
             "Trained to",
@@ -75,8 +75,12 @@ def _champion(frame: Frame, row: pd.Series | None) -> None:
         st.caption(f"Live MAE:{said}")
 
 
-def _quantity(frame: Frame, value: float) -> str:
-    return formats.NONE if pd.isna(value) else f"{formats.number(value, frame.finer)} {frame.unit}"
+def _quantity(frame: Frame, value: float, basis: str) -> tuple[str, str]:
+    """A figure and what stands below it; a long unit stands there, or it would be cut off."""
+    if pd.isna(value):
+        return formats.NONE, basis
+    said = formats.number(value, frame.finer)
+    return (f"{said} {frame.unit}", basis) if len(frame.unit) < 5 else (said, f"{frame.unit} · {basis}")
 
 
 def _families(frame: Frame, champion: pd.Series | None) -> None:
@@ -92,7 +96,7 @@ def _families(frame: Frame, champion: pd.Series | None) -> None:
     best = summary["family"].iloc[0] if champion is None else champion.family
     rows = frame.ask("page_backtest", target=frame.target.id)
     rows = rows.assign(name=[f"T+{horizon}" for horizon in rows["horizon"]])
-    left, right = st.columns([2, 3], gap="medium")
+    left, right = st.columns([1, 2] if frame.is_spread else [2, 3], gap="medium")
     with left, ui.panel():
         figure = frame.figure(
             "families", lambda: charts.families(rows, palette=frame.palette, best=best, digits=frame.digits), best
@@ -105,7 +109,9 @@ def _families(frame: Frame, champion: pd.Series | None) -> None:
         first, last = summary["window_start"].min(), summary["window_end"].max()
         st.caption(
             f"The newest comparison, mean over T+1 to T+6, best first; hold-out {formats.date(first, frame.zone)} to "
-            f"{formats.date(last, frame.zone)}, never trained on. Bold line: the champion's family."
+            f"{formats.date(last, frame.zone)}, never trained on. Errors"
+            f"{', losses and the P&L of an hour' if frame.is_spread else ''} are in {frame.unit}. Bold line: the "
+            "champion's family."
         )
 
 
@@ -118,16 +124,16 @@ def _measures(frame: Frame) -> dict[str, object]:
 
     columns: dict[str, object] = {
         "family": text("Family", pinned=True),
-        "mae": quantity(f"MAE, {frame.unit}"),
+        "n": st.column_config.NumberColumn("n", format="%,d", width=60),
+        "mae": quantity(f"MAE, {frame.unit}" if len(frame.unit) < 5 else "MAE"),
         "rmse": quantity("RMSE"),
         "bias": quantity("Bias"),
         "mase": st.column_config.NumberColumn("MASE", format="%.3f"),
-        "hit_rate": text("Direction right", alignment="right"),
+        "hit_rate": text("Direction right", alignment="right", help=SIDE),
         "profit": quantity("P&L an hour", POSITION),
         "tail_mae": quantity("Tail MAE"),
         "pinball_loss": quantity("Pinball loss"),
         "coverage": text(f"In {BAND}", alignment="right"),
-        "n": st.column_config.NumberColumn("n", format="%,d"),
     }
     wanted = {"family", "mae", "n", *frame.target.metrics}
     return {name: column for name, column in columns.items() if name in wanted}

@@ -23,6 +23,9 @@ from pipeline.runner import Job, Runner
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 
+PATIENT: dict[str, dict[str, Any]] = {"ingest": {"whole": True}}
+"""What makes a job that stops by itself after some time go on to its end."""
+
 
 class Desk:
     """What every command needs, each opened once, when it is first asked for."""
@@ -102,8 +105,11 @@ class Desk:
         print(f"backed up {why}: {backup.path}", flush=True)
 
     def run(self, name: str, **args: Any) -> bool:
-        """Run one job, say how it ended, and return whether it may count as done. Raises UnknownJob, JobRunning."""
-        job = self.job(name)
+        """Run one job, say how it ended, and return whether it may count as done. Raises UnknownJob, JobRunning.
+
+        No deadline ends it, and nobody waits for it but who asked: so it takes the time it needs.
+        """
+        job, args = self.job(name), args | PATIENT.get(name, {})
         return self.told(name, lambda: self.runner.run(job, by=self.by, **args))
 
     def told(self, name: str, work: Callable[[], dict[str, Any]]) -> bool:

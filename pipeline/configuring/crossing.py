@@ -44,6 +44,10 @@ class Draft:
         """Note a mistake at a place within the market."""
         self.checker.say(self.at(*inner), words)
 
+    def told(self, *inner: str | int) -> bool:
+        """Whether something was said of that value already, so that what follows from it need not be."""
+        return self.checker.told(self.at(*inner))
+
     @property
     def currency(self) -> str:
         """Of its prices."""
@@ -72,10 +76,22 @@ def _market(draft: Draft) -> None:
             draft.say("sources", words=f"{where} has source {shown(name)}; {nearest(name, known, 'there are')}")
     if country := draft.market.get("country"):
         _country(draft, country)
-    if FILES in draft.market.get("sources", []) and "folder" not in draft.market:
-        draft.say(words=f'{where} lacks folder; name where its files lie, such as folder = "data"')
+    if FILES in draft.market.get("sources", []):
+        if "folder" not in draft.market and not draft.told("folder"):
+            draft.say(words=f'{where} lacks folder; name where its files lie, such as folder = "data"')
+        _columns(draft)
     if draft.market.get("target") and not draft.live:
         draft.say("target", words=f"{where} has no target that is on; take off = true out of one")
+
+
+def _columns(draft: Draft) -> None:
+    """Of two series with one column the file can fill only one."""
+    taken: dict[str, str] = {}
+    for name, row in draft.series.items():
+        column = row.get("keys", {}).get(FILES)
+        if column is not None and taken.setdefault(column, name) != name:
+            words = f"reads the column {shown(column)}, as {taken[column]} does; give each series a column of its own"
+            draft.say("series", name, "keys", words=f"market.{draft.id}.series.{name} {words}")
 
 
 def _country(draft: Draft, country: str) -> None:
@@ -106,12 +122,13 @@ def _series(draft: Draft, name: str, row: Row) -> None:
         say("cadence_min", f"has cadence_min {cadence}; use minutes that divide an hour, such as 5, 15 or 60")
     if cadence and row.get("flat_min") and row["flat_min"] < 2 * cadence:
         say("flat_min", f"has flat_min {row['flat_min']:g}; use two intervals or more, or 0 for no limit")
-    _horizon(row, say)
+    if not draft.told("series", name, "ahead_h"):
+        _horizon(row, say)
     if row.get("kind") == "price" and not str(row.get("unit", draft.currency)).startswith(f"{draft.currency}/"):
         say("unit", f"is a price with unit {shown(row.get('unit'))}; begin it with the market's currency, as in "
                     f"{shown(draft.currency + '/MWh')}, or mend the currency")  # fmt: skip
     _sources(draft, row, say)
-    _places(draft, row, say)
+    _places(draft, name, row, say)
 
 
 def _horizon(row: Row, say: Say) -> None:
@@ -119,6 +136,9 @@ def _horizon(row: Row, say: Say) -> None:
     if kind in ("forecast", "price") and not ahead:
         say("kind", f"is a {kind} without ahead_h; write how many hours beyond now it is published, such as "
                     "ahead_h = 36, or call it measured")  # fmt: skip
+    overlap = row.get("overlap_h", 0)
+    if overlap < 0 and (kind != "forecast" or ahead + overlap <= 0):
+        say("overlap_h", f"has overlap_h {overlap:g}; only a forecast's may be below 0, and by less than its ahead_h")
     if kind == "measured" and ahead:
         say("ahead_h", f"is measured and has ahead_h {ahead:g}; take it out, or call it a forecast")
 
@@ -135,12 +155,12 @@ def _sources(draft: Draft, row: Row, say: Say) -> None:
         say("keys", f"has no key of a source of its market, {', '.join(sources)}; add one such as {some}")
 
 
-def _places(draft: Draft, row: Row, say: Say) -> None:
+def _places(draft: Draft, series: str, row: Row, say: Say) -> None:
     for name in row.get("places", []):
         if name not in draft.places:
             say("places", f"has place {shown(name)}, which the market has not; "
                           f"{nearest(name, draft.places, 'there are')}")  # fmt: skip
-    if WEATHER in row.get("keys", {}) and not row.get("places"):
+    if WEATHER in row.get("keys", {}) and not row.get("places") and not draft.told("series", series, "places"):
         say("keys", 'is weather without places; write places = ["NAME"] and describe each as '
                     f"[market.{draft.id}.place.NAME]")  # fmt: skip
 
@@ -152,8 +172,13 @@ def _target(draft: Draft, name: str, row: Row) -> None:
         draft.say("target", name, key, words=f"{where} {words}")
 
     own = _own(draft, name, row, say)
-    _legs(draft, row, own, say)
     _beside(draft, row, own, say)
+    _parts(draft, name, row, own, say)
+    if draft.told("target", name, "kind"):
+        return
+    if not draft.told("target", name, "minuend"):
+        _legs(draft, row, own, say)
+    _measures(row, kind, say)
     if own is not None and "unit" in own:
         money = str(own["unit"]).startswith(f"{draft.currency}/")
         if (kind == "load" and own["unit"] not in POWER) or (kind == "generation" and money):
@@ -162,14 +187,13 @@ def _target(draft: Draft, name: str, row: Row) -> None:
         if kind == "price" and not money:
             say("kind", f"is a price but its series is in {shown(own['unit'])}; choose a series in "
                         f"{draft.currency}/MWh, or another kind")  # fmt: skip
-    _measures(row, kind, say)
-    _parts(draft, name, row, own, say)
 
 
 def _own(draft: Draft, name: str, row: Row, say: Say) -> Row | None:
     if "series" in row or name in draft.series:
         return _named(draft, row.get("series", name), say, "series")
-    say("series", f"lacks series and no series is called {name}; {nearest(name, draft.series, 'name one of')}")
+    if not draft.told("target", name, "series"):
+        say("series", f"lacks series and no series is called {name}; {nearest(name, draft.series, 'name one of')}")
     return None
 
 

@@ -15,6 +15,8 @@ from pipeline.configuring.toml import File, Place
 from pipeline.errors import ConfigError
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
+VAST = 1e12
+"""No number of a configuration is beyond this."""
 CURRENCY = re.compile(r"[A-Z]{3}")
 
 
@@ -51,6 +53,12 @@ class Checker:
 
     file: File
     mistakes: list[Mistake] = field(default_factory=list)
+    meant: set[Place] = field(default_factory=set)
+    """Keys that a misspelt one was taken for."""
+
+    def told(self, place: Place) -> bool:
+        """Whether a value was complained of, or looks misspelt, so that nobody says that it lacks."""
+        return place in self.meant or any(one.place == place for one in self.mistakes)
 
     def say(self, place: Place, words: str) -> None:
         """Note a mistake; `words` name the remedy."""
@@ -69,9 +77,10 @@ class Checker:
                 sound[name] = value
             else:
                 self.say((*place, name), f"{_has(place)} {name} {shown(value)}; {keys[name].kind.fix}")
-        meant = {_close(name, keys) for name in row if name not in keys}
-        for name in [name for name, key in keys.items() if key.needed and name not in row and name not in meant]:
-            self.say(place, f"{dotted(place)} lacks {name}; {keys[name].kind.fix}")
+        self.meant |= {(*place, close) for name in row if name not in keys and (close := close_to(name, keys))}
+        for name, key in keys.items():
+            if key.needed and name not in row and (*place, name) not in self.meant:
+                self.say(place, f"{dotted(place)} lacks {name}; {key.kind.fix}")
         return sound
 
     def tables(self, place: Place, rows: Any, keys: Keys) -> dict[str, dict[str, Any]]:
@@ -120,11 +129,12 @@ def shown(value: Any) -> str:
 def nearest(name: str, names: Iterable[str], there_are: str) -> str:
     """The known name that was probably meant, or all of them."""
     known = sorted(names)
-    close = _close(name, known)
+    close = close_to(name, known)
     return f"did you mean {close}?" if close else f"{there_are} {', '.join(known) or 'none'}"
 
 
-def _close(name: str, known: Iterable[str]) -> str | None:
+def close_to(name: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that is spelt much like `name`, if any."""
     by_lower = {one.lower(): one for one in known}
     found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[found[0]] if found else None
@@ -147,9 +157,10 @@ def whole(least: int, example: int, unit: str = "", most: float = math.inf) -> K
 def number(least: float = -math.inf, most: float = math.inf, *, above: bool = False, what: str = "a number") -> Kind:
     """A finite number of at least `least` (`above`: above it) and at most `most`."""
     if above:
-        return Kind(lambda value: _number(value, least, most) and value > least, f"write {what} above {least:g}")
+        up_to = f" and up to {most:.12g}" if most < math.inf else ""
+        return Kind(lambda value: _number(value, least, most) and value > least, f"write {what} above {least:g}{up_to}")
     if most < math.inf:
-        return Kind(lambda value: _number(value, least, most), f"write {what} from {least:g} to {most:g}")
+        return Kind(lambda value: _number(value, least, most), f"write {what} from {least:g} to {most:.12g}")
     limits = f" of at least {least:g}" if least > -math.inf else ""
     return Kind(lambda value: _number(value, least, most), f"write {what}{limits}")
 
@@ -204,7 +215,8 @@ def _horizons(value: Any) -> bool:
 
 def _number(value: Any, least: float, most: float) -> bool:
     real = isinstance(value, int | float) and not isinstance(value, bool)
-    return real and math.isfinite(value) and least <= value <= most
+    # Whole numbers of TOML have no end, and NaN fails every comparison.
+    return real and max(least, -VAST) <= value <= min(most, VAST)
 
 
 def _of(place: Place) -> str:

@@ -1,6 +1,6 @@
 """sextant.toml -> Market, Series and Target, or the one sentence that says what to mend and where."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.access import check_access
 from pipeline.configuring.crossing import Draft, Row, cross
-from pipeline.configuring.kinds import Checker, ended, nearest, shown
+from pipeline.configuring.kinds import Checker, close_to, ended, nearest, shown
 from pipeline.configuring.tables import EVENT, MARKET, PLACE, SERIES, TARGET
 from pipeline.configuring.toml import File, read
 from pipeline.errors import ConfigError
@@ -17,6 +17,8 @@ from pipeline.operations import check_operations
 from pipeline.publishing import check_publishing, publications_of
 
 TABLES = ("market", "job", "alert", "channel", "retention", "access", "publish")
+PARTS = {"place", "series", "target", "event"}
+"""What a market has beside its own keys."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def load_markets(path: Path, active: tuple[str, ...]) -> dict[str, Market]:
     file = read(path)
     checker = Checker(file)
     _general(checker)
-    known = _names(checker)
+    known = _names(checker, active)
     unknown = [name for name in active if name not in known]
     if active and not known:
         checker.refuse()
@@ -55,7 +57,7 @@ def check(path: Path) -> Understood:
     """Read all of `path`, active or not. Raises ConfigError only where it is no TOML or cannot be read."""
     checker = Checker(read(path))
     _general(checker)
-    names = _names(checker)
+    names = _names(checker, tuple(_markets(checker.file)))
     found = {name: _market(checker, path, name) for name in names}
     return Understood(
         markets={name: market for name, market in found.items() if market is not None},
@@ -64,14 +66,26 @@ def check(path: Path) -> Understood:
     )
 
 
-def _names(checker: Checker) -> list[str]:
+def _names(checker: Checker, wanted: Sequence[str]) -> list[str]:
+    """Ids of the markets; parts of one of those `wanted` under a misspelt id are noted and are no market."""
     tables = checker.file.tables.get("market", {})
     if not isinstance(tables, dict):
         checker.say(("market",), f"market is {shown(tables)}; write tables such as [market.ID]")
         return []
     if not tables:
         checker.say(("market",), "there is no market; describe one as [market.ID], or see `python jobs.py init`")
-    return list(tables)
+    parts = [name for name, one in tables.items() if isinstance(one, dict) and one and set(one) <= PARTS]
+    known = [name for name in tables if name not in parts]
+    meant = {name: close for name in parts if (close := close_to(name, set(known) & set(wanted)))}
+    for name, close in meant.items():
+        has = " and ".join(tables[name])
+        checker.say(("market", name), f"market.{name} has {has} and nothing else; did you mean market.{close}?")
+    return [name for name in tables if name not in meant]
+
+
+def _markets(file: File) -> Mapping[str, Any]:
+    found = file.tables.get("market", {})
+    return found if isinstance(found, dict) else {}
 
 
 def _general(checker: Checker) -> None:

@@ -25,7 +25,8 @@ EVERY = Kind(
     lambda value: isinstance(value, int) and not isinstance(value, bool) and value in FRACTIONS_OF_A_DAY,
     f"use hours that divide a day: one of {', '.join(map(str, FRACTIONS_OF_A_DAY))}",
 )
-MINUTES, PERCENT = number(0, what="minutes"), number(0, what="percent")
+MINUTES, PERCENT = number(0, 10080, what="minutes"), number(0, 1000, what="percent")
+DAYS = number(1, 3650, what="days")
 LIMIT = number(0.001, what="a number")
 
 MARKET: Keys = {
@@ -33,7 +34,7 @@ MARKET: Keys = {
     "zone": Key(ZONE, needed=True),
     "country": Key(text('"ES" or, with its state, "US-CA"'), needed=True),
     "sources": Key(names('["files"]', least=1), needed=True),
-    "history_days": Key(whole(1, 1100, "days"), needed=True),
+    "history_days": Key(whole(1, 1100, "days", 20000), needed=True),
     "currency": Key(MONEY),
     "status_url": Key(LINK),
     "folder": Key(text('"data"')),
@@ -53,12 +54,12 @@ SERIES: Keys = {
     "unit": Key(text('"MW"'), needed=True),
     "cadence_min": Key(whole(1, 5, "minutes"), needed=True),
     "delay_min": Key(MINUTES),
-    "ahead_h": Key(number(0, what="hours")),
-    "overlap_h": Key(number(0, what="hours")),
+    "ahead_h": Key(number(0, 1000, what="hours")),
+    "overlap_h": Key(number(-100, 10000, what="hours")),
     "minimum": Key(number(what="a number of the series' unit"), needed=True),
     "maximum": Key(number(what="a number of the series' unit"), needed=True),
     "keys": Key(MAPPING, needed=True),
-    "flat_min": Key(number(0, what="minutes")),
+    "flat_min": Key(number(0, 525600, what="minutes")),
     "jump": Key(number(0, above=True, what="a number of the series' unit")),
     "places": Key(names('["Madrid"]')),
 }
@@ -81,8 +82,8 @@ TARGET: Keys = {
     "error_up_pct": Key(PERCENT),
     "keep_versions": Key(whole(1, 20)),
     "shadow_versions": Key(whole(0, 3)),
-    "oldest_days": Key(number(1, what="days")),
-    "deep_every_days": Key(number(1, what="days")),
+    "oldest_days": Key(DAYS),
+    "deep_every_days": Key(DAYS),
     "mae_limit": Key(LIMIT),
     "mape_limit_pct": Key(LIMIT),
 }

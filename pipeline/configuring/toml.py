@@ -39,7 +39,13 @@ class File:
     @cached_property
     def lines(self) -> Mapping[Place, int]:
         """The line, from 1, of each table and key."""
-        return dict(_lines(self.text))
+        implied, headers = dict[Place, int](), dict[Place, int]()
+        for place, line, header in _lines(self.text):
+            for size in range(1, len(place) + 1):
+                implied.setdefault(place[:size], line)
+            if header:
+                headers[place] = line
+        return implied | headers
 
     def line(self, place: Place) -> int:
         """The line of a value, or of the nearest table around it."""
@@ -51,7 +57,8 @@ class File:
 def read(path: Path) -> File:
     """Read `path`. Raises ConfigError with the line when it is no TOML, and when it cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8")
+        # Some editors begin a file with a mark of its encoding.
+        text = path.read_text(encoding="utf-8-sig")
         return File(path.name, text, tomllib.loads(text))
     except OSError as error:
         words = error.strerror or "no such file"
@@ -62,6 +69,9 @@ def read(path: Path) -> File:
         raise ConfigError(f"{path.name} is not in UTF-8; save it in that encoding.") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path.name}:{_said(str(error), text)}.") from error
+    except (ValueError, RecursionError) as error:
+        words = "a number of thousands of digits" if isinstance(error, ValueError) else "brackets within brackets"
+        raise ConfigError(f"{path.name} cannot be understood: it has {words}; write it shorter.") from error
 
 
 def _said(message: str, text: str) -> str:
@@ -86,8 +96,11 @@ def _broken(text: str) -> int:
     return max(1, len(text.rstrip().splitlines()))
 
 
-def _lines(text: str) -> Iterator[tuple[Place, int]]:
-    """Each statement of a sound file, parsed by itself, so that quotes, dots and brackets mean what they mean."""
+def _lines(text: str) -> Iterator[tuple[Place, int, bool]]:
+    """(Place, line, whether a header) of each statement, parsed by itself, so that quotes and dots mean what they mean.
+
+    Of a sound file.
+    """
     rows, at = text.splitlines(keepends=True), 0
     table: Place = ()
     counts: dict[Place, int] = {}
@@ -95,9 +108,9 @@ def _lines(text: str) -> Iterator[tuple[Place, int]]:
         found, size = _statement(rows, at)
         if rows[at].lstrip().startswith("["):
             table = _entered(found, counts)
-            yield table, at + 1
+            yield table, at + 1, True
         else:
-            yield from ((table + inner, at + 1) for inner in _within(found))
+            yield from ((table + inner, at + 1, False) for inner in _within(found))
         at += size
 
 

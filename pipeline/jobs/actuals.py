@@ -1,5 +1,6 @@
 """raw -> actuals: hourly means of complete hours, of a spread their difference, one row for each version of an hour."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -18,16 +19,18 @@ END = datetime(2200, 1, 1, tzinfo=UTC)
 def run(context: Context) -> Outcome:
     """Store every version of every complete hour that is not stored yet; what fails of one target stops no other."""
     targets = [target for market in context.markets.values() for target in market.targets]
-    done = parallel.each(context, _stored, targets, label="actuals", least=len(targets) + 1)
-    found, written = (sum(counts) for counts in zip(*done.results.values(), strict=True)) if done.results else (0, 0)
+    done, written = parallel.stored(context, _versions, _store, targets)
+    found = sum(map(len, done.results.values()))
     return parallel.outcome(done, read=found, written=written, note=f"{written:,} new hourly actuals")
 
 
-def _stored(context: Context, target: Target) -> tuple[int, int]:
-    """(Versions found, those that were new)."""
-    rows = _versions(context, target)
+def _store(context: Context, made: Sequence[pd.DataFrame]) -> int:
+    rows = [one for one in made if len(one)]
+    if not rows:
+        return 0
     with context.warehouse.write() as session:
-        return len(rows), session.append("actuals", rows.assign(written_at=pd.Timestamp(context.moment())))
+        at = pd.Timestamp(context.moment())
+        return session.append("actuals", pd.concat(rows, ignore_index=True).assign(written_at=at))
 
 
 def _versions(context: Context, target: Target) -> pd.DataFrame:

@@ -67,7 +67,9 @@ def _families(context: Context, target: Target) -> dict[str, Family]:
     strange = [name for name in names if name not in known]
     if strange:
         raise ModelError(f"no model family is called {', '.join(strange)}; there are: {', '.join(known)}.")
-    return {name: known[name] for name in dict.fromkeys(["naive", *names])}
+    # Asked for all targets, each takes what suits its kind.
+    fitting = [name for name in names if target.kind in known[name].kinds]
+    return {name: known[name] for name in dict.fromkeys(["naive", *(fitting or names)])}
 
 
 def _champion_family(context: Context, target: Target) -> list[str]:

@@ -1,5 +1,7 @@
 """actuals -> features: for each issue, exactly the row its forecast will be made from."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -18,28 +20,59 @@ HOUR = timedelta(hours=1)
 def run(context: Context) -> Outcome:
     """Write the rows of the issue that is due, of each target, and note the hours for which nothing was issued.
 
-    The issue of T is due once T's hour is complete, or `issue_grace` after its end without it. What fails of one
+    The issue of T is due once T's hour is complete, or `issue_grace` after its end without it, and in time until the
+    next hour ends, however seldom a target is issued: later, its first hours would be known already. What fails of one
     target keeps no other from its rows.
     `args`: `replay_from` and `replay_to` (ISO times) make the rows of those past origins instead, each
-    as known when it would have been issued, marked `replay`.
+    as known when it would have been issued, marked `replay`; `leave_out` names targets that get none.
     """
-    targets = [target for market in context.markets.values() for target in market.targets]
-    # A row takes a twentieth of the time that a process needs to begin.
-    done = parallel.each(context, _made, targets, label="features", least=len(targets) + 1)
-    written = sum(rows for rows, _ in done.results.values())
-    return parallel.outcome(done, read=0, written=written, note="; ".join(note for _, note in done.results.values()))
+    spared = context.args.get("leave_out", ())
+    targets = [target for market in context.markets.values() for target in market.targets if target.id not in spared]
+    # Here, one after the other: a row takes a twentieth of the time that a process needs to begin.
+    done, written = parallel.stored(context, _made, _store, targets)
+    notes = "; ".join(f"{name}: {one.note}" for name, one in done.results.items())
+    return parallel.outcome(done, read=0, written=written, note=notes)
 
 
-def _made(context: Context, target: Target) -> tuple[int, str]:
-    """(How many rows of the target were written, what was found)."""
+@dataclass(frozen=True)
+class _Made:
+    """Of one target: rows of `features`, its feature set, hours noted as missed ahead of time and hours missed."""
+
+    note: str
+    rows: pd.DataFrame
+    names: pd.DataFrame
+    ahead: pd.DataFrame
+    missed: pd.DataFrame
+
+
+def _made(context: Context, target: Target) -> _Made:
     rows, note = _rows(context, target)
-    # Before anything newer can be issued, so that no hole is ever left without its reason.
+    ahead, missed_hours = pd.DataFrame(), pd.DataFrame()
     if len(rows) and "replay_from" not in context.args:
-        _note_missed(context, target)
+        ahead, missed_hours = _missed(context, target)
+    return _Made(note, rows, _names(context, target), ahead, missed_hours)
+
+
+def _store(context: Context, made: Sequence[_Made]) -> int:
+    """Write all of it, the missed hours before anything newer can be issued, so that no hole is without its reason."""
     with context.warehouse.write() as session:
         at = pd.Timestamp(context.moment())
-        session.append("feature_sets", _names(context, target).assign(written_at=at))
-        return session.append("features", rows.assign(written_at=at)), f"{target.id}: {note}"
+        # Noted under a clock that was ahead: what became of those hours shows only now.
+        for ahead in _whole([one.ahead for one in made]):
+            session.remove("missed_issues", ahead)
+        for missed_hours in _whole([one.missed for one in made]):
+            session.append("missed_issues", missed_hours.assign(noted_at=at, run_id=context.run_id))
+        names = pd.concat([one.names for one in made], ignore_index=True).drop_duplicates("feature_set")
+        session.append("feature_sets", names.assign(written_at=at))
+        return sum(
+            session.append("features", rows.assign(written_at=at)) for rows in _whole([one.rows for one in made])
+        )
+
+
+def _whole(frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """One frame of all, or none where there are no rows."""
+    filled = [frame for frame in frames if len(frame)]
+    return [pd.concat(filled, ignore_index=True)] if filled else []
 
 
 def _rows(context: Context, target: Target) -> tuple[pd.DataFrame, str]:
@@ -61,17 +94,16 @@ def _rows(context: Context, target: Target) -> tuple[pd.DataFrame, str]:
     return rows, note
 
 
-def _note_missed(context: Context, target: Target) -> None:
+def _missed(context: Context, target: Target) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """(Hours that were noted as missed by a clock ahead of ours, hours that were missed and are not noted yet)."""
     due = current_origin(context.now)
     with context.warehouse.read() as session:
         rows = missed(session, target.id, due=due, now=context.now, every=target.every)
-    with context.warehouse.write() as session:
-        # Noted under a clock that was ahead: what became of those hours shows only now.
-        session.remove("missed_issues", session.ask("noted_ahead", target=target.id, due=due, now=context.now))
-        session.append("missed_issues", rows.assign(noted_at=pd.Timestamp(context.moment()), run_id=context.run_id))
+        ahead = session.ask("noted_ahead", target=target.id, due=due, now=context.now)
     for row in rows.itertuples():
         if not str(row.reason).startswith(NOT_DUE):
             context.say(f"{target.id}: nothing was issued for {row.origin:%d %b %H:%M}Z: {row.reason}")
+    return ahead, rows
 
 
 def ready(session: Session, markets: dict[str, Market], now: datetime) -> bool:

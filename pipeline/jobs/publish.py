@@ -68,7 +68,7 @@ def _since(opened: Database, publication: Publication, target: Target, now: date
     floor = publication.since or now - BACK
     sql = (
         f"SELECT MAX([PredictionTimestamp]) AS newest FROM {publication.table} "
-        "WHERE [TimestampHour] >= ? AND [SettlementPoint] = ? AND [ModelType] LIKE ?"
+        "WHERE [TimestampHour] >= ? AND [SettlementPoint] = ? AND [ModelType] LIKE ? ESCAPE '!'"
     )
     bound = floor.astimezone(ZoneInfo(target.zone)).replace(tzinfo=None, microsecond=0)
     found = [row[0] for batch in opened.batches(sql, [bound, point_of(target), versions_like(target)]) for row in batch]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
+from numpy.typing import NDArray
 
 from pipeline.errors import NotEnoughData
 from pipeline.models.base import Batch, Floats
@@ -82,6 +83,17 @@ def check(name: str, change: Floats) -> None:
             f"{name} needs {MINIMUM_ROWS} known pairs of horizon {few + 1} and has {int(counts[few])}; "
             "give it more history."
         )
+
+
+def whole(name: str, said: Floats) -> NDArray[np.int64]:
+    """Places of the numbers in `said` (n,), which is NaN for a row that family `name` cannot learn on a line.
+
+    Raises NotEnoughData where there is none: an input has a hole in every row, or no hour has days enough.
+    """
+    places = np.flatnonzero(~np.isnan(said))
+    if not len(places):
+        raise NotEnoughData(f"{name} needs rows with all features known and has none; look for holes in the inputs.")
+    return places
 
 
 def each(parts: Iterable[Any], work: Callable[[Any], Any], *, jobs: int) -> list[Any]:

@@ -31,7 +31,7 @@ class SpikyTrees:
         self.name, self._learner = name, learner
 
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
-        """See Family.fit; `jobs` horizons at a time. Raises NotEnoughData below direct.MINIMUM_ROWS pairs."""
+        """See Family.fit; `jobs` horizons at a time. Raises NotEnoughData, see direct.check and whole."""
         direct.check(self.name, actual - batch.level[:, None])
         scale = asinh.learn(batch, actual)
         lesson = asinh.to_batch(scale, direct.fit_span(batch, actual))
@@ -43,7 +43,7 @@ class SpikyTrees:
             rows, hour = direct.rows(part, h), part.local_hour[:, h]
             lines = hourly.solve(hourly.Moments.of(rows, goal, hour), alpha=ALPHA, neighbour=NEIGHBOUR)
             said = lines.left_out(rows, goal, hour)
-            sound = np.flatnonzero(~np.isnan(said))
+            sound = direct.whole(self.name, said)
             told = np.concatenate([rows, said[:, None]], axis=1)[sound]
             return self._learner.fit(told, goal[sound], seed=seed), lines.weights, lines.offset
 

@@ -40,14 +40,14 @@ class Direct:
         self.name, self._learner = name, learner
 
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
-        """See Family.fit; `jobs` horizons at a time. Raises NotEnoughData below direct.MINIMUM_ROWS pairs."""
+        """See Family.fit; `jobs` horizons at a time. Raises NotEnoughData, see direct.check and whole."""
         lesson, change = direct.fit_span(batch, actual), actual - batch.level[:, None]
 
         def one(h: int) -> tuple[Any, Floats, Floats]:
             known = np.flatnonzero(~np.isnan(change[:, h]))
             part, goal = lesson.rows(known), change[known, h]
             rows, hour = direct.rows(part, h), part.local_hour[:, h]
-            return _fit_on_line(self._learner, rows, goal, hour, _rows(part, h), seed=seed)
+            return _fit_on_line(self.name, self._learner, rows, goal, hour, _rows(part, h), seed=seed)
 
         direct.check(self.name, change)
         models, weights, offset = zip(*direct.each(range(change.shape[1]), one, jobs=jobs), strict=True)
@@ -80,17 +80,18 @@ class Recursive:
         self.name, self._learner = name, learner
 
     def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
-        """See Family.fit; learns from T+1 only. Raises NotEnoughData below direct.MINIMUM_ROWS pairs."""
+        """See Family.fit; learns from T+1 only. Raises NotEnoughData, see direct.check and whole."""
         change = (actual - batch.level[:, None])[:, :1]
         direct.check(self.name, change)
         known = np.flatnonzero(~np.isnan(change[:, 0]))
         part, goal = direct.fit_span(batch, actual).rows(known), change[known, 0]
         rows = _one_step(part, _levels(part), 0)
+        direct.whole(self.name, rows.sum(axis=1))
 
         def one(on_ridge: bool) -> Any:
             if not on_ridge:
                 return self._learner.fit(rows, goal, seed=seed)
-            return _fit_on_line(self._learner, rows, goal, part.local_hour[:, 0], rows, seed=seed)
+            return _fit_on_line(self.name, self._learner, rows, goal, part.local_hour[:, 0], rows, seed=seed)
 
         trees, (errors, weights, offset) = direct.each((False, True), one, jobs=jobs)
         return {"trees": trees, "errors": errors, "weights": weights, "offset": offset}
@@ -117,11 +118,11 @@ class Recursive:
 
 
 def _fit_on_line(
-    learner: Learner, rows: Floats, change: Floats, hour: Any, tree_rows: Floats, *, seed: int
+    name: str, learner: Learner, rows: Floats, change: Floats, hour: Any, tree_rows: Floats, *, seed: int
 ) -> tuple[Any, Floats, Floats]:
     lines = hourly.solve(hourly.Moments.of(rows, change, hour))
     line = lines.left_out(rows, change, hour)
-    sound = np.flatnonzero(~np.isnan(line))
+    sound = direct.whole(name, line)
     rest = np.concatenate([tree_rows, line[:, None]], axis=1)[sound]
     return learner.fit(rest, (change - line)[sound], seed=seed), lines.weights, lines.offset
 

@@ -2,13 +2,19 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 from pipeline import hierarchy
 from pipeline.rules.base import Bad, Rule, View
 
+HOUR = timedelta(hours=1)
+
 
 def parts_off(view: View, percent: float) -> Iterator[Bad]:
-    """Targets whose measured total differs from the sum of its parts by over `percent`, since when it began."""
+    """Targets whose measured total differs from the sum of its parts by over `percent`, since when it began.
+
+    While one of them is silent an open alert stays open, and the hours of silence are none in which the sum was off.
+    """
     whole = [target for market in view.markets.values() for target in market.targets if target.parts]
     for target in whole:
         with view.warehouse.read() as session:
@@ -21,9 +27,13 @@ def parts_off(view: View, percent: float) -> Iterator[Bad]:
             f"{found.last:%d %b %H:%M} UTC, its own total is {found.total:,.1f} {unit} ({found.percent:+.1f} %), and "
             f"so for {found.hours} hours. Look on the Data page which series moved, and whether one is mapped wrongly."
         )
-        evidence = {"total": found.total, "parts": found.parts, "percent": round(found.percent, 2)}
-        evidence |= {"hours": found.hours}
-        yield Bad(target.id, message, found.first + timedelta(hours=1), evidence)
+        since = found.first + HOUR
+        if found.silent:
+            message += f" Nothing newer can be compared: {', '.join(found.silent)} sent no hour since."
+            since += view.now - (found.last + HOUR)
+        evidence: dict[str, Any] = {"total": found.total, "parts": found.parts, "percent": round(found.percent, 2)}
+        evidence |= {"hours": found.hours, "silent": list(found.silent)}
+        yield Bad(target.id, message, since, evidence)
 
 
 RULES = (

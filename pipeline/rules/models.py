@@ -1,26 +1,26 @@
 """accuracy, drift, versions and their files -> targets that err more than they may, and models not to be trusted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline import erring, registry
-from pipeline.errors import ArtifactDamaged, NoChampion
-from pipeline.markets import Target
+from pipeline.errors import ArtifactDamaged
+from pipeline.markets import HORIZONS, Target
 from pipeline.rules.base import Bad, Rule, View
 
 DAY = timedelta(days=1)
 ERROR_DAYS, BAND_DAYS = 7, 14
-LEAST_N = 100
+LEAST_N, FEWEST_N = 100, 6
 BAND = 80.0
-ORIGINS_TOGETHER = 6
-"""The horizons of an issue and issues of neighbouring hours err together: six scores tell about as much as one."""
 
 
 def error_up(view: View, times: float) -> Iterator[Bad]:
     """Targets whose MAE of 7 days is above that of the 28 before by `times` what their policy allows."""
-    for target in _targets(view):
-        change = erring.change(view.warehouse, target, view.now)
+    targets = _targets(view)
+    with view.warehouse.read():
+        changes = [erring.change(view.warehouse, target, view.now) for target in targets]
+    for target, change in zip(targets, changes, strict=True):
         allowed = erring.allowed(target, times)
         if change is None or change.mae <= allowed * change.mae_before:
             continue
@@ -33,10 +33,11 @@ def error_up(view: View, times: float) -> Iterator[Bad]:
 
 def error_limit(view: View, times: float) -> Iterator[Bad]:
     """Targets whose error of 7 days, as issued, is above `times` their own `mae_limit` or `mape_limit_pct`."""
-    for target in _targets(view):
+    limited = [target for target in _targets(view) if erring.limits(target, times)]
+    for target, scores in _scores(view, limited, ERROR_DAYS):
         limits = erring.limits(target, times)
-        scores = _scores(view, target, ERROR_DAYS) if limits else {"n": 0}
-        over = [name for name in limits if scores["n"] >= LEAST_N and scores[name] > limits[name]]
+        enough = scores["n"] >= erring.least(target, LEAST_N, FEWEST_N)
+        over = [name for name in limits if enough and scores[name] > limits[name]]
         units = {"mae": f" {target.series.unit}", "mape": " %"}
         said = [f"{name.upper()} {scores[name]:,.1f}{units[name]}, limit {limits[name]:,.1f}" for name in over]
         if said:
@@ -46,11 +47,10 @@ def error_limit(view: View, times: float) -> Iterator[Bad]:
 
 def coverage_off(view: View, points: float) -> Iterator[Bad]:
     """Targets whose 80 % bands held more or fewer actuals of 14 days than 80 by over `points`, and not by chance."""
-    for target in _targets(view):
-        scores = _scores(view, target, BAND_DAYS)
-        if scores["n_band"] < LEAST_N:
+    for target, scores in _scores(view, _targets(view), BAND_DAYS):
+        if scores["n_band"] < erring.least(target, LEAST_N, FEWEST_N):
             continue
-        margin = margin_points(scores["n_band"])
+        margin = margin_points(scores["n_band"], len(target.horizons))
         if abs(scores["inside"] - BAND) <= max(points, margin):
             continue
         way = "wide" if scores["inside"] > BAND else "narrow"
@@ -61,16 +61,21 @@ def coverage_off(view: View, points: float) -> Iterator[Bad]:
         yield Bad(target.id, message, None, scores)
 
 
-def margin_points(n: int) -> float:
-    """By how many points the share in an 80 % band of `n` scores may miss 80 by chance (95 %)."""
+def margin_points(n: int, together: int = len(HORIZONS)) -> float:
+    """By how many points the share in an 80 % band of `n` scores may miss 80 by chance (95 %).
+
+    The horizons of an issue err together: `together` scores tell about as much as one.
+    """
     share = BAND / 100
-    return float(196 * (share * (1 - share) / (n / ORIGINS_TOGETHER)) ** 0.5)
+    return float(196 * (share * (1 - share) / (n / together)) ** 0.5)
 
 
 def drifted(view: View, least: float) -> Iterator[Bad]:
     """Targets whose newest check found at least `least` drifted subjects."""
-    for target in _targets(view):
-        rows = view.warehouse.ask("newest_drift", target=target.id, now=view.now)
+    targets = _targets(view)
+    found = view.warehouse.ask("newest_drift", targets=[target.id for target in targets], now=view.now)
+    for target in targets:
+        rows = found[found["target"] == target.id]
         if rows.empty or len(rows) < least:
             continue
         worst = ", ".join(f"{row.kind} {row.subject} by {row.effect:.1f} SD" for row in rows.head(3).itertuples())
@@ -84,10 +89,10 @@ def drifted(view: View, least: float) -> Iterator[Bad]:
 
 def model_old(view: View, grace_days: float) -> Iterator[Bad]:
     """Targets whose champion is more than `grace_days` older than their policy's `oldest`."""
+    champions = registry.champions(view.warehouse)
     for target in _targets(view):
-        try:
-            row = registry.champion(view.warehouse, target.id)
-        except NoChampion:
+        row = champions.get(target.id)
+        if row is None:
             continue
         since: datetime = row["as_of"].to_pydatetime() + target.policy.oldest + grace_days * DAY
         if view.now <= since:
@@ -105,37 +110,38 @@ def artifact_damaged(view: View, _limit: float) -> Iterator[Bad]:
 
     Each is read whole each time: a rotten bit moves neither the date nor the size of a file.
     """
-    for target in _targets(view):
-        live, shadows = _serving(view, target)
-        for row in live + shadows:
-            try:
-                registry.read_bytes(
-                    row["artifact"], row["sha256"], folder=view.settings.models, version_id=row["version_id"]
-                )
-            except ArtifactDamaged as error:
-                severity = "critical" if row in live else "warning"
-                yield Bad(row["version_id"], str(error), None, {"artifact": row["artifact"]}, severity)
+    targets = _targets(view)
+    with view.warehouse.read():
+        champions = registry.champions(view.warehouse)
+        shadows = registry.shadows_of(view.warehouse, {one.id: one.policy.shadow_versions for one in targets})
+    live = [champions[one.id] for one in targets if one.id in champions]
+    for row, severity in [*((row, "critical") for row in live), *((row, "warning") for row in shadows)]:
+        try:
+            registry.read_bytes(
+                row["artifact"], row["sha256"], folder=view.settings.models, version_id=row["version_id"]
+            )
+        except ArtifactDamaged as error:
+            yield Bad(row["version_id"], str(error), None, {"artifact": row["artifact"]}, severity)
 
 
-def _serving(view: View, target: Target) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    try:
-        live = [registry.champion(view.warehouse, target.id)]
-    except NoChampion:
-        live = []
-    return live, registry.shadows(view.warehouse, target.id, target.policy.shadow_versions)
-
-
-def _scores(view: View, target: Target, days: int) -> dict[str, Any]:
-    since = view.now - days * DAY
+def _scores(view: View, targets: Sequence[Target], days: int) -> Iterator[tuple[Target, dict[str, Any]]]:
+    """Those of the targets that have any, each with what its forecasts scored in the last `days`."""
+    events = [(target.id, event) for target in targets for event in target.events]
     rows = view.warehouse.ask(
-        "recent_scores", target=target.id, since=since, until=view.now, **erring.events(target)
-    ).to_dict("records")
-    return {str(key): value for key, value in rows[0].items()}
+        "recent_scores",
+        targets=[target.id for target in targets],
+        since=view.now - days * DAY,
+        until=view.now,
+        of_targets=[name for name, _ in events],
+        firsts=[event.first for _, event in events],
+        lasts=[event.last for _, event in events],
+    ).set_index("target")
+    found: dict[Any, dict[Any, Any]] = rows.to_dict("index")
+    yield from ((target, found[target.id]) for target in targets if target.id in found)
 
 
-def _targets(view: View) -> Iterator[Target]:
-    for market in view.markets.values():
-        yield from market.targets
+def _targets(view: View) -> list[Target]:
+    return [target for market in view.markets.values() for target in market.targets]
 
 
 RULES = (

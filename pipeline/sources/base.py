@@ -25,14 +25,19 @@ class Source(Protocol):
     """One provider. Declared as the module constant SOURCE; stateless, so safe to share.
 
     `max_window` is the widest window one request may ask for; the caller cuts longer ones.
-    `together` says that one request answers all series asked (they must share the window). By itself the scheduler
-    asks no sooner again than after `every`: of what seldom changes each question costs the provider the same.
+    By itself the scheduler asks no sooner again than after `every`: of what seldom changes each question costs the
+    provider the same.
     """
 
     name: str
     max_window: timedelta
-    together: bool
     every: timedelta
+
+    def group(self, series: Series) -> str:
+        """The question that `series` belongs to: series of one word are asked together, and fail together.
+
+        They share the window. Never raises: a series that cannot be asked for is a question of its own.
+        """
 
     def ready(self, settings: Settings) -> str | None:
         """None when usable, else one sentence saying what is missing and how to give it."""

@@ -12,11 +12,11 @@ from functools import partial
 
 import pandas as pd
 
-from pipeline.errors import BadRequest, NotYetPublished
+from pipeline.errors import BadRequest
 from pipeline.markets import Series
 from pipeline.settings import Settings
-from pipeline.sources.answers import points
-from pipeline.sources.base import POINT_COLUMNS, Window
+from pipeline.sources.answers import frame, not_yet
+from pipeline.sources.base import Window
 from pipeline.sources.http import client_for
 from pipeline.sources.oasis import RUNS, Run, parse, slow_down
 
@@ -30,8 +30,14 @@ class Caiso:
 
     name = "caiso"
     max_window = timedelta(days=30)
-    together = True
     every = timedelta(minutes=9)
+
+    def group(self, series: Series) -> str:
+        """See Source.group: one question answers all places of a run; a series that cannot be asked for is alone."""
+        try:
+            return next(iter(_by_run([series])))
+        except BadRequest:
+            return series.id
 
     def ready(self, settings: Settings) -> str | None:
         """See Source.ready."""
@@ -47,12 +53,10 @@ class Caiso:
             answer = _ask(run, places, window, settings)
             found += [_points(answer[answer["place"] == place], run, one, now) for one, place in places.items()]
         names = ", ".join(one.id for one in series)
-        rows = pd.concat([points(names, []), *found], ignore_index=True) if found else points(names, [])
+        rows = pd.concat([frame(names), *found], ignore_index=True)
         rows = rows[rows["valid_at"].between(window.start, window.end, inclusive="left")]
         if rows.empty and window.start > max(_due(one, now) for one in series):
-            raise NotYetPublished(
-                f"{names} from caiso: nothing yet from {window.start:%Y-%m-%d %H:%M} UTC on; ask again later."
-            )
+            raise not_yet(names, self.name, window.start)
         return rows.reset_index(drop=True)
 
 
@@ -116,8 +120,7 @@ def _points(rows: pd.DataFrame, run: Run, series: Series, now: datetime) -> pd.D
     made_at = run.made_at(rows["valid_at"])
     # A measured value's own moment is its series' delay; of a forecast that came early the rule would be untrue.
     made_at = made_at.where((made_at <= now) & (series.kind != "measured"))
-    stated = rows.assign(series=series.id, made_at=made_at)[list(POINT_COLUMNS)]
-    return stated.astype({"series": "str", "made_at": "datetime64[us, UTC]"})
+    return frame(series.id, rows["valid_at"], rows["value"], made_at)
 
 
 SOURCE = Caiso()

@@ -1,9 +1,10 @@
 """Today's Outlook of the California ISO -> five-minute demand and its forecasts of the system; needs no token.
 
 A day is one table in local clock times without offsets, asked of `current` while it is today and of `history` after.
-Its 289th row is midnight of the next day and left out. On the spring day the rows of the hour that does not exist are
-blank. On the autumn day the rows of 01:00 to 01:55 are there once for an hour that passed twice: nothing says which of
-the two they are of, so neither is taken and both stay holes.
+What follows its row of 23:55 (midnight of the next day) is left out. On the spring day the rows of the hour that does
+not exist are blank, or not there. On the autumn day the rows of 01:00 to 01:55 are there once for an hour that passed
+twice: nothing says which of the two they are of (nor would it, were they there twice), so neither is taken and both
+stay holes.
 """
 
 import csv
@@ -14,18 +15,18 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from pipeline.errors import BadRequest, NotYetPublished, SchemaChanged
+from pipeline.errors import BadRequest
 from pipeline.markets import Series
 from pipeline.settings import Settings
-from pipeline.sources.answers import BrokenBody, points
-from pipeline.sources.base import POINT_COLUMNS, Window
+from pipeline.sources.answers import BrokenBody, changed, frame, not_yet
+from pipeline.sources.base import Window
 from pipeline.sources.http import client_for
 from pipeline.sources.oasis import ZONE
 
 CADENCE = timedelta(minutes=5)
 DAY = timedelta(days=1)
 COLUMNS = {"demand": "Current demand", "hour_ahead": "Hour ahead forecast", "day_ahead": "Day ahead forecast"}
-ROWS = 288
+ROWS, LAST = 288, "23:55"
 CLOCKS_APART = timedelta(minutes=10)
 BLOCKED_REMEDY = "the Outlook needs no token, so wait, ask less often, or ask from another network"
 
@@ -35,8 +36,15 @@ class CaisoOutlook:
 
     name = "caiso_outlook"
     max_window = timedelta(days=7)
-    together = True
     every = timedelta()
+
+    def group(self, series: Series) -> str:
+        """See Source.group: one question answers all; a series that cannot be asked for is alone."""
+        try:
+            _check(series)
+        except BadRequest:
+            return series.id
+        return self.name
 
     def ready(self, settings: Settings) -> str | None:
         """See Source.ready."""
@@ -49,12 +57,10 @@ class CaisoOutlook:
         names = ", ".join(one.id for one in series)
         tables = [_ask(day, names, now, settings) for day in _days(window, now)]
         found = [_points(table, one, now) for table in tables for one in series]
-        rows = pd.concat([points(names, []), *found], ignore_index=True)
+        rows = pd.concat([frame(names), *found], ignore_index=True)
         rows = rows[rows["valid_at"].between(window.start, window.end, inclusive="left") & rows["value"].notna()]
         if rows.empty and window.start > now - min(one.cadence + one.delay for one in series):
-            raise NotYetPublished(
-                f"{names} from caiso_outlook: nothing yet from {window.start:%Y-%m-%d %H:%M} UTC on; ask again later."
-            )
+            raise not_yet(names, self.name, window.start)
         return rows.reset_index(drop=True)
 
 
@@ -102,18 +108,33 @@ def parse(body: bytes, *, day: date, now: datetime, names: str) -> pd.DataFrame:
     No row when the table is of another day: demand measured after `now` shows that `current` is still yesterday's.
     Raises BrokenBody for a text that is cut off, SchemaChanged for another shape.
     """
-    lines = [line for line in csv.reader(body.decode("utf-8-sig", errors="replace").splitlines()) if line]
+    try:
+        lines = [line for line in csv.reader(body.decode("utf-8-sig", errors="replace").splitlines()) if line]
+    except csv.Error as error:
+        raise changed(names, CaisoOutlook.name, "a file that is no table") from error
     missing = [name for name in ("Time", *COLUMNS.values()) if not lines or name not in lines[0]]
     if missing:
-        raise _changed(names, f"no column {', '.join(missing)}")
-    if len(lines) <= ROWS:
-        raise BrokenBody(f"the table has {len(lines) - 1} rows of {ROWS} and is cut off")
+        raise changed(names, CaisoOutlook.name, f"no column {', '.join(missing)}")
+    rows = _whole([dict(zip(lines[0], line, strict=False)) for line in lines[1:]], day, names)
     try:
-        table = _table([dict(zip(lines[0], line, strict=False)) for line in lines[1 : ROWS + 1]], day)
+        table = _table(rows, day)
     except (KeyError, ValueError) as error:
-        raise _changed(names, f"a row that is not of a time and numbers ({str(error)[-60:]})") from error
+        words = f"a row that is not of a time and numbers ({str(error)[-60:]})"
+        raise changed(names, CaisoOutlook.name, words) from error
     measured = table.loc[table["demand"].notna(), "valid_at"]
     return table.iloc[:0] if (measured > pd.Timestamp(now + CLOCKS_APART)).any() else table
+
+
+def _whole(rows: list[dict[str, str]], day: date, names: str) -> list[dict[str, str]]:
+    """The rows up to the day's last: of the clock's 24 hours, or of the 23 or 25 that passed."""
+    last = max((number for number, row in enumerate(rows, 1) if row.get("Time") == LAST), default=0)
+    if not last:
+        raise BrokenBody(f"the table has {len(rows)} rows, none of {LAST}, and is cut off")
+    begun, ended = (pd.Timestamp(one, tz=ZONE) for one in (day, day + DAY))
+    passed = (ended - begun) // CADENCE
+    if last not in (ROWS, passed):
+        raise changed(names, CaisoOutlook.name, f"{last} rows up to {LAST} instead of {ROWS}")
+    return rows[:last]
 
 
 def _table(rows: Sequence[Mapping[str, str]], day: date) -> pd.DataFrame:
@@ -128,14 +149,7 @@ def _table(rows: Sequence[Mapping[str, str]], day: date) -> pd.DataFrame:
 def _points(table: pd.DataFrame, series: Series, now: datetime) -> pd.DataFrame:
     key = series.keys[CaisoOutlook.name]
     made_at = _made_at(key, table["valid_at"])
-    stated = {
-        "series": series.id,
-        "valid_at": table["valid_at"],
-        "value": table[key],
-        "made_at": made_at.where(made_at <= now),
-    }
-    dtypes = {"series": "str", "made_at": "datetime64[us, UTC]"}
-    return pd.DataFrame(stated, columns=list(POINT_COLUMNS)).astype(dtypes)
+    return frame(series.id, table["valid_at"], table[key], made_at.where(made_at <= now))
 
 
 def _made_at(key: str, valid_at: pd.Series) -> pd.Series:
@@ -146,12 +160,6 @@ def _made_at(key: str, valid_at: pd.Series) -> pd.Series:
     elif key == "day_ahead":
         made_at = valid_at.dt.tz_convert(ZONE).dt.normalize().dt.tz_convert("UTC")
     return made_at
-
-
-def _changed(names: str, what: str) -> SchemaChanged:
-    return SchemaChanged(
-        f"{names} from caiso_outlook: the answer has {what}; the format has changed, so the connector must be updated."
-    )
 
 
 SOURCE = CaisoOutlook()

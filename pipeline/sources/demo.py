@@ -51,8 +51,11 @@ class Demo:
 
     name = "demo"
     max_window = timedelta(days=366)
-    together = False
     every = timedelta()
+
+    def group(self, series: Series) -> str:
+        """See Source.group: one series a question."""
+        return series.id
 
     def ready(self, settings: Settings) -> str | None:
         """See Source.ready."""

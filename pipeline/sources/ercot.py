@@ -1,7 +1,8 @@
 """ERCOT's public API -> points of Texas: loads, settlement point prices, forecasts (needs an account).
 
-One answer holds all zones of a report, so what was read for one series is kept for the others of the same run. Load by
-zone is reported once a day for the day before; ERCOT's hourly display fills the hours since.
+One answer holds all zones of a report, so what was read for one series is kept for the others of the same run; the next
+run, a process of its own, begins with nothing. Load by zone is reported once a day for the day before; ERCOT's hourly
+display fills the hours since.
 """
 
 from collections.abc import Sequence
@@ -19,22 +20,25 @@ from pipeline.sources.ercot_kept import Kept
 from pipeline.sources.ercot_login import REMEDY, Tokens
 from pipeline.sources.ercot_tables import KINDS, asked_for, due, pieces, points_of
 
-# Each hour is posted about once an hour for a week: the postings of so many days fit one page.
+# Each hour is posted about once an hour for a week: the postings of so many days fit two pages.
 POSTED_PIECE = timedelta(days=5)
 KEPT_TABLES = 1024
 
 
 class Ercot:
-    """ERCOT's public API; token and tables are shared by all series of a process."""
+    """ERCOT's public API; token and tables are shared by all series of one ingest, which is a process of its own."""
 
     name = api.NAME
     # The quarter-hours of 90 days fit one page.
     max_window = timedelta(days=90)
-    together = False
     every = timedelta(minutes=9)
 
     def __init__(self, tokens: Tokens | None = None) -> None:
         self._tokens, self._kept = tokens or Tokens(), Kept(KEPT_TABLES)
+
+    def group(self, series: Series) -> str:
+        """See Source.group: one series a question."""
+        return series.id
 
     def ready(self, settings: Settings) -> str | None:
         """See Source.ready."""

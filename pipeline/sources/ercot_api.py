@@ -11,11 +11,11 @@ import pandas as pd
 
 from pipeline.errors import AuthRefused, BadRequest, Transient
 from pipeline.settings import Settings
-from pipeline.sources.answers import decode_json
+from pipeline.sources.answers import changed, decode_json
 from pipeline.sources.base import Window
 from pipeline.sources.ercot_clock import around, days_of
 from pipeline.sources.ercot_login import REMEDY, Tokens
-from pipeline.sources.ercot_tables import KINDS, LAST_WORD, changed, facts, known, nothing
+from pipeline.sources.ercot_tables import KINDS, LAST_WORD, facts, known, nothing
 from pipeline.sources.http import client_for
 
 NAME = "ercot"
@@ -152,12 +152,15 @@ def parse(body: bytes, *, names: str) -> Page:
     )
     if not isinstance(total, int) or not isinstance(last, int):
         raise changed(names, NAME, "no `_meta` with totalRecords and totalPages")
-    rows = document.get("data") or []
-    fields = document.get("fields")
-    if not rows:
+    rows = document.get("data")
+    if rows is None or rows == []:
         return pd.DataFrame(), total, last
-    columns = _columns(fields)
-    if not columns or not all(isinstance(row, list) and len(row) == len(columns) for row in rows):
+    columns = _columns(document.get("fields"))
+    if (
+        not columns
+        or not isinstance(rows, list)
+        or not all(isinstance(row, list) and len(row) == len(columns) for row in rows)
+    ):
         raise changed(names, NAME, "rows that do not fit its list `fields`")
     return pd.DataFrame(rows, columns=columns), total, last
 

@@ -14,9 +14,9 @@ import pandas as pd
 from pipeline.errors import BadRequest, NotYetPublished
 from pipeline.markets import Series
 from pipeline.settings import Settings
-from pipeline.sources.answers import decode_json, points
+from pipeline.sources.answers import changed, decode_json, points
 from pipeline.sources.base import Window
-from pipeline.sources.ercot_tables import changed
+from pipeline.sources.ercot_tables import fits
 from pipeline.sources.http import client_for
 
 NAME = "ercot_dashboard"
@@ -31,8 +31,11 @@ class ErcotDashboard:
     name = NAME
     # It answers the same three days whatever is asked.
     max_window = timedelta(days=366)
-    together = False
     every = timedelta()
+
+    def group(self, series: Series) -> str:
+        """See Source.group: one series a question."""
+        return series.id
 
     def ready(self, settings: Settings) -> str | None:
         """See Source.ready."""
@@ -51,7 +54,8 @@ def _one(series: Series, window: Window, settings: Settings) -> pd.DataFrame:
     if key not in SHOWN:
         shown = " or ".join(f"dashboard:{name}" for name in SHOWN)
         raise BadRequest(f"{series.id} has no key that {NAME} knows; write {shown}.")
-    page, rows_of = SHOWN[key]
+    page, rows_of, kind, cadence = SHOWN[key]
+    fits(series, f"{key} of {NAME}", (kind,), cadence)
     found = client_for(settings).get(
         f"{settings.providers.ercot_public_url}{PATH}{page}.json",
         source=NAME,
@@ -77,7 +81,7 @@ def parse(body: bytes, *, series: str, rows_of: Callable[[Any], Rows]) -> pd.Dat
         return points(series, rows_of(document))
     except KeyError as error:
         raise changed(series, NAME, f"no {error.args[0]}") from error
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
         raise changed(series, NAME, f"rows of another shape ({error})") from error
 
 
@@ -98,9 +102,9 @@ def _readings(document: Any) -> Rows:
     return [{"datetime": datetime.fromisoformat(row["timestamp"]).isoformat(), "value": row["demand"]} for row in rows]
 
 
-SHOWN: dict[str, tuple[str, Callable[[Any], Rows]]] = {
-    "load": ("loadForecastVsActual", partial(_hours, "systemLoad")),
-    "day_ahead": ("loadForecastVsActual", partial(_hours, "dayAheadForecast")),
-    "demand": ("supply-demand", _readings),
+SHOWN: dict[str, tuple[str, Callable[[Any], Rows], str, timedelta]] = {
+    "load": ("loadForecastVsActual", partial(_hours, "systemLoad"), "measured", HOUR),
+    "day_ahead": ("loadForecastVsActual", partial(_hours, "dayAheadForecast"), "forecast", HOUR),
+    "demand": ("supply-demand", _readings, "measured", timedelta(minutes=5)),
 }
 SOURCE = ErcotDashboard()

@@ -11,10 +11,10 @@ import pandas as pd
 
 from pipeline.errors import SourceError
 from pipeline.settings import Settings
-from pipeline.sources.answers import BrokenBody
+from pipeline.sources.answers import BrokenBody, changed
 from pipeline.sources.base import Window
 from pipeline.sources.ercot_clock import ZONE
-from pipeline.sources.ercot_tables import KINDS, changed, facts
+from pipeline.sources.ercot_tables import KINDS, facts
 from pipeline.sources.http import client_for
 
 PATH = "/content/cdr/html/{day:%Y%m%d}_actual_loads_of_weather_zones.html"

@@ -1,4 +1,4 @@
-"""What one answer told of many series -> the same for each of them, without asking again."""
+"""What one answer told of many series -> the same for each of them in this process, without asking again."""
 
 import threading
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""Name and password -> the token of ERCOT's public API, kept in memory for 55 minutes."""
+"""Name and password -> the token of ERCOT's public API, kept for 55 minutes at most."""
 
 import threading
 import time
@@ -7,8 +7,7 @@ from typing import Any
 
 from pipeline.errors import AuthRefused, BadRequest
 from pipeline.settings import Settings
-from pipeline.sources.answers import decode_json
-from pipeline.sources.ercot_tables import changed
+from pipeline.sources.answers import changed, decode_json
 from pipeline.sources.http import client_for
 
 PATH = "/ercotb2c.onmicrosoft.com/B2C_1_PUBAPI-ROPC-FLOW/oauth2/v2.0/token"
@@ -22,7 +21,10 @@ REMEDY = "check ERCOT_USERNAME, ERCOT_PASSWORD and ERCOT_SUBSCRIPTION_KEY (an ac
 
 
 class Tokens:
-    """Tokens by account; safe to share among threads. `clock` counts seconds and never jumps."""
+    """Tokens by account, in this process alone; safe to share among threads.
+
+    `clock` counts seconds and never jumps.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._lock = clock, threading.Lock()

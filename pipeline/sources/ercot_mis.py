@@ -5,8 +5,6 @@ are kept there for about a week, so this source keeps a market going without an 
 """
 
 import io
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,8 +16,9 @@ import pandas as pd
 from pipeline.errors import NotYetPublished
 from pipeline.markets import Series
 from pipeline.settings import Settings
-from pipeline.sources.answers import BrokenBody, decode_json
+from pipeline.sources.answers import changed, decode_json
 from pipeline.sources.base import Window
+from pipeline.sources.ercot_clock import localised
 from pipeline.sources.ercot_display import completed
 from pipeline.sources.ercot_kept import Kept
 from pipeline.sources.ercot_tables import (
@@ -28,8 +27,8 @@ from pipeline.sources.ercot_tables import (
     LAST_WORD,
     POINTS,
     PUBLISHED,
+    QUARTER_HOUR,
     asked_for,
-    changed,
     due,
     facts,
     known,
@@ -39,30 +38,36 @@ from pipeline.sources.ercot_tables import (
     points_of,
 )
 from pipeline.sources.http import client_for
+from pipeline.sources.zips import OddZip, only_file
 
 NAME = "ercot_mis"
 LIST, FILE = "/misapp/servlets/IceDocListJsonWS", "/misdownload/servlets/mirDownload"
 NAMED = ("DocID", "PublishDate", "FriendlyName", "ConstructedName")
 REPEATED_HOUR = "_xhr"
+QUARTER_END = r"_(20\d{6}_\d{4})_"
 HUBS_AND_ZONES = ("HB_", "LZ_")
 KEPT = timedelta(days=7)
 KEPT_LISTS, KEPT_FILES = 64, 2048
-MOST_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Files:
-    """A report's number, and how long before and after a window's hours its files come (None: as a forecast does)."""
+    """A report's number, and how long before and after a window's hours its files come (None: as a forecast does).
+
+    `ends`: a file's name tells the end of its quarter of an hour, such as SPPHLZNP6905_20241125_1445_csv.
+    """
 
     report: str
     before: timedelta | None
     after: timedelta = timedelta(0)
+    ends: bool = False
 
 
 REPORTS = {
     # The prices of a day come on the day before.
     "dam": Files("12331", timedelta(hours=36), timedelta(hours=12)),
-    "rtm": Files("12301", timedelta(0), timedelta(hours=1)),
+    # Those of a quarter come at its end, and when something is amiss there, hours later.
+    "rtm": Files("12301", timedelta(0), timedelta(hours=12), ends=True),
     # The loads of a day come early on the next.
     "load": Files("13101", timedelta(0), timedelta(hours=36)),
     "load_forecast": Files("12312", None),
@@ -72,16 +77,19 @@ REPORTS = {
 
 
 class ErcotMis:
-    """ERCOT's files; lists and files are shared by all series of a process."""
+    """ERCOT's files; lists and files are shared by all series of one ingest, which is a process of its own."""
 
     name = NAME
     # Real-time prices come in a file for each quarter of an hour: about three hundred in such a window.
     max_window = timedelta(days=3)
-    together = False
-    every = timedelta(minutes=9)
+    every = timedelta(minutes=14)
 
     def __init__(self) -> None:
         self._lists, self._files = Kept(KEPT_LISTS), Kept(KEPT_FILES)
+
+    def group(self, series: Series) -> str:
+        """See Source.group: one series a question."""
+        return series.id
 
     def ready(self, settings: Settings) -> str | None:
         """See Source.ready."""
@@ -143,13 +151,25 @@ def _chosen(listed: pd.DataFrame, files: Files, window: Window, now: datetime) -
     """The files that may hold the hours of `window`, oldest first."""
     if files.before is not None:
         first, last = window.start - files.before, window.end + files.after
-        return listed[listed["published"].between(first, last)]
+        listed = listed[listed["published"].between(first, last)]
+        return listed[_may_hold(listed["name"], window)] if files.ends else listed
     hours = pd.date_range(window.start, window.end, freq="h", inclusive="left", tz="UTC").as_unit("us")
     asked = pd.DataFrame(
         {"published": (hours - LAST_WORD).where(hours - LAST_WORD < pd.Timestamp(now), pd.Timestamp(now))}
     )
     found = pd.merge_asof(asked, listed[["published", "id"]], on="published")
     return listed[listed["id"].isin(found["id"])]
+
+
+def _may_hold(names: pd.Series, window: Window) -> pd.Series:
+    """Whether files with these names may hold a quarter of `window`; a name that tells none may.
+
+    Where the clock shows an end twice, either may be meant, and a name may be minutes off.
+    """
+    told = pd.to_datetime(names.str.extract(QUARTER_END)[0], format="%Y%m%d_%H%M", errors="coerce")
+    ends = [localised(told.astype("datetime64[us]"), pd.Series(second, told.index)) for second in (False, True)]
+    inside = [one.between(window.start, window.end + QUARTER_HOUR, inclusive="neither") for one in ends]
+    return ends[0].isna() | inside[0] | inside[1]
 
 
 def _list(report: str, settings: Settings, names: str) -> pd.DataFrame:
@@ -213,13 +233,9 @@ def parse_file(body: bytes, *, published: pd.Timestamp, file: str, names: str) -
     Raises BrokenBody for what is no whole zip, SchemaChanged for a zip of something else.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(body)) as packed:
-            inside = [one for one in packed.infolist() if one.filename.lower().endswith(".csv")]
-            if len(inside) != 1 or inside[0].file_size > MOST_BYTES:
-                raise changed(names, NAME, f"a file {file} that does not hold one table")
-            text = packed.read(inside[0])
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise BrokenBody(f"the file {file} of {len(body)} bytes is no whole zip") from error
+        _, text = only_file(body, ".csv")
+    except OddZip as odd:
+        raise changed(names, NAME, f"a file {file} with {odd}") from odd
     try:
         table = pd.read_csv(io.BytesIO(text), dtype="str", keep_default_na=False).rename(columns=plain)
     except ValueError as error:

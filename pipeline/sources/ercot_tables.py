@@ -4,15 +4,18 @@ The same report names its columns differently in the public API, in files and on
 columns are found by name, without case, blanks and underlines.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pandas as pd
 
-from pipeline.errors import BadRequest, SchemaChanged
+from pipeline.errors import BadRequest
 from pipeline.markets import Series
-from pipeline.sources.base import POINT_COLUMNS, Window
+from pipeline.planning import cut
+from pipeline.sources.answers import changed, frame
+from pipeline.sources.base import Window
 from pipeline.sources.ercot_clock import day_ahead_at, stamps, starts
 
 Areas = Mapping[str, tuple[str, ...]]
@@ -32,6 +35,9 @@ FORECAST_ZONES: Areas = {name.upper(): (name,) for name in ("north", "south", "w
 # the sixth ahead: in training as in service, and a value never changes after its hour has come near.
 LAST_WORD = timedelta(hours=6)
 DAY_AHEAD_OUT = timedelta(hours=13, minutes=30)
+HOUR, QUARTER_HOUR = timedelta(hours=1), timedelta(minutes=15)
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,37 +45,53 @@ class Kind:
     """What the first half of a key asks for.
 
     `areas` are the columns by the second half of the key, or None where it is a settlement point. `posted`: each
-    hour comes in many postings; of a `forecast` the last word counts, else the newest value.
+    hour comes in many postings; of a `forecast` the last word counts, else the newest value. `fills` are the kinds of
+    series that may be filled from it: a forecast taken for a measurement would count as known too early.
     """
 
     areas: Areas | None
     quarters: bool = False
     posted: bool = False
     forecast: bool = False
+    fills: tuple[str, ...] = ("measured",)
 
 
 KINDS = {
     "load": Kind(WEATHER_ZONES),
     "load_fzn": Kind(FORECAST_ZONES),
-    "dam": Kind(None),
+    "dam": Kind(None, fills=("price", "forecast")),
     "rtm": Kind(None, quarters=True),
-    "load_forecast": Kind(WEATHER_ZONES, posted=True, forecast=True),
+    "load_forecast": Kind(WEATHER_ZONES, posted=True, forecast=True, fills=("forecast",)),
     "wind": Kind({"SYSTEM": ("gensystemwide",)}, posted=True),
-    "wind_forecast": Kind({"SYSTEM": ("stwpfsystemwide",)}, posted=True, forecast=True),
+    "wind_forecast": Kind({"SYSTEM": ("stwpfsystemwide",)}, posted=True, forecast=True, fills=("forecast",)),
     "solar": Kind({"SYSTEM": ("gensystemwide",)}, posted=True),
-    "solar_forecast": Kind({"SYSTEM": ("stppfsystemwide",)}, posted=True, forecast=True),
+    "solar_forecast": Kind({"SYSTEM": ("stppfsystemwide",)}, posted=True, forecast=True, fills=("forecast",)),
 }
 
 
 def asked_for(series: Series, source: str, known: Mapping[str, object]) -> tuple[str, str]:
-    """The halves of the key of `series`, such as load and COAST. Raises BadRequest for a key that says nothing."""
+    """The halves of the key of `series`, such as load and COAST.
+
+    Raises BadRequest for a key that says nothing, or that cannot fill a series of its kind and cadence.
+    """
     key = series.keys.get(source, "")
     name, _, area = key.partition(":")
     areas = KINDS[name].areas if name in known and name in KINDS else None
     if name not in known or not area or (areas is not None and area not in areas):
         can = f"{name}:{' or '.join(areas)}" if areas is not None else " or ".join(f"{one}:..." for one in known)
         raise BadRequest(f"{series.id} has the key {source} = {key!r}, which {source} does not know; write {can}.")
+    fits(series, f"{name} of {source}", KINDS[name].fills, QUARTER_HOUR if KINDS[name].quarters else HOUR)
     return name, area
+
+
+def fits(series: Series, what: str, kinds: tuple[str, ...], cadence: timedelta) -> None:
+    """Raise BadRequest when `what` cannot fill `series`: it comes as one of `kinds`, every `cadence`."""
+    if series.kind not in kinds:
+        write = " or ".join(f'kind = "{one}"' for one in kinds)
+        raise BadRequest(f"{series.id} is of kind {series.kind!r}, which {what} cannot fill; write {write}.")
+    if series.cadence != cadence:
+        minutes = cadence // timedelta(minutes=1)
+        raise BadRequest(f"{series.id}: {what} has a value every {minutes} minutes; write cadence_min = {minutes}.")
 
 
 def due(series: Series, now: datetime) -> datetime:
@@ -79,11 +101,7 @@ def due(series: Series, now: datetime) -> datetime:
 
 def pieces(window: Window, widest: timedelta, latest: datetime) -> list[Window]:
     """`window` up to `latest`, in windows of at most `widest`; none when it begins later."""
-    end, start, found = min(window.end, latest), window.start, []
-    while start < end:
-        found.append(Window(start, min(start + widest, end)))
-        start = found[-1].end
-    return found
+    return cut([Window(window.start, min(window.end, latest))], widest)
 
 
 def plain(name: object) -> str:
@@ -92,12 +110,16 @@ def plain(name: object) -> str:
 
 
 def facts(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
-    """`table` by plain names, with `valid_at` (UTC start; NaT where the clock never shows it) and `made_at`.
+    """`table` by plain names, with `valid_at` (UTC start) and `made_at`.
 
     `made_at` is when a row of postings was posted, in Central clock time, or when its file was `published` (UTC); else
-    NaT. Raises ValueError with words for what is odd.
+    NaT. Rows of an hour that the clock never shows or that nothing tells apart are left out, which the log says.
+    Raises ValueError with words for what is odd.
     """
     table = table.rename(columns=plain).reset_index(drop=True)
+    twice = table.columns[table.columns.duplicated()]
+    if len(twice):
+        raise ValueError(f"two columns {twice[0]}")
     found = pd.DataFrame(index=table.index)
     repeated = table[FLAG] if FLAG in table else pd.Series("N", index=table.index)
     quarters = table[_named(table, (QUARTER,))] if kind.quarters else None
@@ -108,8 +130,15 @@ def facts(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     if kind.areas is None:
         found["point"] = table[_named(table, POINTS)].astype("str").str.strip()
         found["type"] = table[POINT_TYPE].astype("str").str.strip() if POINT_TYPE in table else ""
-    used = table[IN_USE].astype("str").str.strip().str.lower() if IN_USE in table else None
-    return found if used is None else found[used.isin(["true", "y", "1"])].reset_index(drop=True)
+    kept = found["valid_at"].notna()
+    if not kept.all():
+        row = table[~kept].iloc[0]
+        hour = f"{row[_named(table, DAYS)]} hour ending {row[_named(table, HOURS)]}"
+        words = "Rows of ERCOT left out: %d, the first of %s, which the clock never shows or does not tell apart."
+        _log.warning(words, (~kept).sum(), hour)
+    if IN_USE in table:
+        kept &= table[IN_USE].astype("str").str.strip().str.lower().isin(["true", "y", "1"])
+    return found[kept].reset_index(drop=True)
 
 
 def nothing(kind: Kind) -> pd.DataFrame:
@@ -143,7 +172,7 @@ def known(found: pd.DataFrame, kind: Kind, now: datetime) -> pd.DataFrame:
 def points_of(
     found: pd.DataFrame, series: Series, key: tuple[str, str], window: Window, now: datetime, source: str
 ) -> pd.DataFrame:
-    """POINT_COLUMNS of `series` within `window`; hours that the clock never shows are kept, to be refused by name.
+    """POINT_COLUMNS of `series` within `window`; a day-ahead price that is out before its hour has no `made_at`.
 
     A load zone's real-time price comes twice, as itself and weighted by energy (LZEW): the first is meant. Raises
     SchemaChanged when only other types came.
@@ -155,15 +184,12 @@ def points_of(
         found = _of_point(found, area, series, source)
     else:
         column = kind.areas[area][0]
-    found = found[found["valid_at"].isna() | found["valid_at"].between(window.start, window.end, inclusive="left")]
-    made_at = found["made_at"] if kind.forecast else pd.Series(pd.NaT, found.index, dtype="datetime64[us, UTC]")
+    found = found[found["valid_at"].between(window.start, window.end, inclusive="left")]
+    made_at = found["made_at"] if kind.forecast else None
     if name == "dam":
         out = day_ahead_at(found["valid_at"], DAY_AHEAD_OUT)
-        made_at = out.where(out < pd.Timestamp(now), pd.Timestamp(now))
-    frame = pd.DataFrame({"series": series.id, "valid_at": found["valid_at"], "value": found[column]})
-    frame["made_at"] = made_at.astype("datetime64[us, UTC]")
-    types = {"series": "str", "value": "float64", "valid_at": "datetime64[us, UTC]"}
-    return frame.astype(types)[list(POINT_COLUMNS)].reset_index(drop=True)
+        made_at = out.where(out <= pd.Timestamp(now))
+    return frame(series.id, found["valid_at"], found[column], made_at)
 
 
 def _of_point(found: pd.DataFrame, area: str, series: Series, source: str) -> pd.DataFrame:
@@ -175,13 +201,6 @@ def _of_point(found: pd.DataFrame, area: str, series: Series, source: str) -> pd
     return told
 
 
-def changed(names: str, source: str, what: str) -> SchemaChanged:
-    """The error for an answer of another shape."""
-    return SchemaChanged(
-        f"{names} from {source}: the answer has {what}; the format has changed, so the connector must be updated."
-    )
-
-
 def _named(table: pd.DataFrame, names: tuple[str, ...]) -> str:
     for name in names:
         if name in table:
@@ -190,7 +209,10 @@ def _named(table: pd.DataFrame, names: tuple[str, ...]) -> str:
 
 
 def _numbers(table: pd.DataFrame, name: str) -> pd.Series:
-    numbers = pd.to_numeric(table[name], errors="coerce").astype("float64")
+    try:
+        numbers = pd.to_numeric(table[name], errors="coerce").astype("float64")
+    except (OverflowError, TypeError) as error:
+        raise ValueError(f"a {name} that is no number of a table") from error
     texts = table[name].astype("str").str.strip().str.lower()
     odd = numbers.isna() & table[name].notna() & ~texts.isin(["", "null", "nan", "none"])
     if odd.any():

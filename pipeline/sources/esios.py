@@ -12,10 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.errors import BadRequest, NotYetPublished, SchemaChanged
+from pipeline.errors import BadRequest
 from pipeline.markets import Series
 from pipeline.settings import Settings
-from pipeline.sources.answers import decode_json, points
+from pipeline.sources.answers import changed, decode_json, not_yet, points
 from pipeline.sources.base import Window
 from pipeline.sources.http import client_for
 
@@ -35,8 +35,11 @@ class Esios:
 
     name = "esios"
     max_window = timedelta(days=30)
-    together = False
     every = timedelta()
+
+    def group(self, series: Series) -> str:
+        """See Source.group: one series a question."""
+        return series.id
 
     def ready(self, settings: Settings) -> str | None:
         """See Source.ready."""
@@ -81,9 +84,7 @@ def _fetch_one(series: Series, window: Window, now: datetime, settings: Settings
     found = found[found["valid_at"].between(window.start, window.end, inclusive="left")]
     due = now if series.kind != "measured" else now - series.cadence - series.delay
     if found.empty and window.start > due:
-        raise NotYetPublished(
-            f"{series.id} from esios: nothing yet from {window.start:%Y-%m-%d %H:%M} UTC on; ask again later."
-        )
+        raise not_yet(series.id, Esios.name, window.start)
     return found
 
 
@@ -96,11 +97,11 @@ def parse(body: bytes, *, series: Series, indicator: str, geo: int) -> pd.DataFr
     kept = [row for row in rows if row["geo_id"] == geo]
     if rows and not kept:
         geos = sorted({str(row["geo_id"]) for row in rows})
-        raise _changed(series, f"no rows of geography {geo}, only of {', '.join(geos)}")
+        raise changed(series.id, Esios.name, f"no rows of geography {geo}, only of {', '.join(geos)}")
     try:
         found = points(series.id, kept)
     except ValueError as error:
-        raise _changed(series, str(error)) from error
+        raise changed(series.id, Esios.name, str(error)) from error
     return _coarsened(found, series)
 
 
@@ -108,11 +109,11 @@ def _rows(document: Any, series: Series, indicator: str) -> list[dict[str, Any]]
     found = document.get("indicator") if isinstance(document, dict) else None
     rows = found.get("values") if isinstance(found, dict) else None
     if not isinstance(found, dict) or not isinstance(rows, list):
-        raise _changed(series, "no object `indicator` with a list `values`")
+        raise changed(series.id, Esios.name, "no object `indicator` with a list `values`")
     if str(found.get("id")) != indicator:
-        raise _changed(series, f"indicator {found.get('id')} instead of {indicator}")
+        raise changed(series.id, Esios.name, f"indicator {found.get('id')} instead of {indicator}")
     if not all(isinstance(row, dict) and "geo_id" in row for row in rows):
-        raise _changed(series, "a row without `geo_id`")
+        raise changed(series.id, Esios.name, "a row without `geo_id`")
     return rows
 
 
@@ -136,12 +137,6 @@ def _coarsened(found: pd.DataFrame, series: Series) -> pd.DataFrame:
         [found[~fine], whole.assign(value=whole["valid_at"].map(means))], ignore_index=True
     )
     return coarsened
-
-
-def _changed(series: Series, what: str) -> SchemaChanged:
-    return SchemaChanged(
-        f"{series.id} from esios: the answer has {what}; the format has changed, so the connector must be updated."
-    )
 
 
 SOURCE = Esios()

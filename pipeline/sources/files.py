@@ -233,7 +233,7 @@ def _refuse(rows: pd.DataFrame, flawed: pd.Series, words: pd.Series | str) -> No
 def files_of(series: Series) -> list[Path]:
     """The files in the folder of the series' market, by name. Raises BadRequest where there is no folder."""
     if series.folder is None or not series.folder.is_dir():
-        words = "its market names no folder" if series.folder is None else f"there is no folder {series.folder.name}"
+        words = "its market names no folder" if series.folder is None else f"there is no folder {series.folder}"
         raise BadRequest(f"{series.id} from files: {words}; make it, or mend `folder` in sextant.toml.")
     return sorted(path for path in series.folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
 
@@ -252,8 +252,11 @@ class Files:
 
     name = "files"
     max_window = timedelta(days=36500)
-    together = True
     every = timedelta()
+
+    def group(self, series: Series) -> str:
+        """See Source.group: one question answers all."""
+        return self.name
 
     def ready(self, _settings: Settings) -> str | None:
         """None: whether the folder is there is seen when it is read."""

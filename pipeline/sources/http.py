@@ -1,7 +1,8 @@
 """(URL, parameters) -> a parsed answer, or the SourceError that says what went wrong and what to do.
 
-The only importer of `requests`. Retries live in one loop of our own, because a web page with status 200,
-a truncated body and broken JSON are invisible to a retrying adapter, which would also bypass the pace.
+Of the sources only this and questions, which retells its errors, import `requests`. Retries live in one loop of our
+own, because a web page with status 200, a truncated body and broken JSON are invisible to a retrying adapter, which
+would also bypass the pace.
 """
 
 import logging
@@ -35,8 +36,8 @@ BACKOFF_CAP_S = 30.0
 MAX_REDIRECTS = 3
 MAX_BODY_BYTES = 64 * 1024 * 1024
 PROVIDER_GAP_S = 2.0
-GAPS_S = {"oasis.caiso.com": 6.0}
-"""Hosts with a rule of their own: CAISO allows one request in five seconds."""
+GAPS_S = {"oasis.caiso.com": 6.0, "api.ercot.com": 2.2}
+"""Hosts with a rule of their own: CAISO allows one request in five seconds, ERCOT thirty in a minute."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _log = logging.getLogger(__name__)

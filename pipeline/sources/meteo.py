@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.errors import SchemaChanged
-from pipeline.sources.answers import decode_json, provider_message
+from pipeline.sources.answers import changed, check_years, decode_json, provider_message
 
+NAME = "weather"
 Floats = NDArray[np.float64]
 
 HEATED_BELOW, COOLED_ABOVE = 18.0, 22.0
@@ -75,7 +75,7 @@ def parse(body: bytes, *, names: str, places: int, columns: Mapping[str, str]) -
     document = decode_json(body)
     parts = document if isinstance(document, list) else [document]
     if len(parts) != places:
-        raise _changed(names, f"{len(parts)} places instead of {places}")
+        raise changed(names, NAME, f"{len(parts)} places instead of {places}")
     return [_place(part, nth, names, columns) for nth, part in enumerate(parts)]
 
 
@@ -83,38 +83,38 @@ def _place(part: Any, nth: int, names: str, columns: Mapping[str, str]) -> pd.Da
     part = part if isinstance(part, dict) else {}
     units, hourly = part.get("hourly_units"), part.get("hourly")
     if not (isinstance(units, dict) and isinstance(hourly, dict) and isinstance(hourly.get("time"), list)):
-        raise _changed(names, "a place without `hourly_units` and `hourly.time`")
+        raise changed(names, NAME, "a place without `hourly_units` and `hourly.time`")
     if part.get("location_id", nth) != nth:
-        raise _changed(names, f"the place {part['location_id']} where number {nth} belongs")
+        raise changed(names, NAME, f"the place {part['location_id']} where number {nth} belongs")
     if part.get("utc_offset_seconds", 0) != 0:
-        raise _changed(names, "times that are not GMT")
+        raise changed(names, NAME, "times that are not GMT")
     values = {}
     for name, unit in columns.items():
         if units.get(name) != unit:
-            raise _changed(names, f"{name} in {units.get(name)!r} instead of {unit!r}")
+            raise changed(names, NAME, f"{name} in {units.get(name)!r} instead of {unit!r}")
         values[name] = _numbers(hourly.get(name), len(hourly["time"]), name, names)
     try:
-        stamps = pd.DatetimeIndex(pd.to_datetime(pd.Series(hourly["time"]), format="%Y-%m-%dT%H:%M", utc=True))
-    except (ValueError, TypeError) as error:
-        raise _changed(names, "a `time` that is not like 2026-11-20T00:00") from error
-    if stamps.has_duplicates:
-        raise _changed(names, "an hour twice")
-    return pd.DataFrame(values, index=stamps.as_unit("us"), dtype=np.float64)
+        if not all(isinstance(stamp, str) for stamp in hourly["time"]):
+            raise ValueError("a stamp that is no text")
+        stamps = pd.to_datetime(pd.Series(hourly["time"], dtype="str"), format="%Y-%m-%dT%H:%M", utc=True)
+        check_years(stamps)
+    except ValueError as error:
+        raise changed(names, NAME, "a `time` that is not like 2026-11-20T00:00") from error
+    if stamps.duplicated().any():
+        raise changed(names, NAME, "an hour twice")
+    return pd.DataFrame(values, index=pd.DatetimeIndex(stamps).as_unit("us"), dtype=np.float64)
 
 
 def _numbers(column: Any, length: int, name: str, names: str) -> Floats:
     if not isinstance(column, list) or len(column) != length:
-        raise _changed(names, f"no list {name} as long as `time`")
+        raise changed(names, NAME, f"no list {name} as long as `time`")
     # By type, not by value: true would count as 1 and "7.1" as a number.
     if not set(map(type, column)) <= {int, float, type(None)}:
-        raise _changed(names, f"a {name} that is not a number")
-    return np.array(column, dtype=np.float64)
-
-
-def _changed(names: str, what: str) -> SchemaChanged:
-    return SchemaChanged(
-        f"{names} from weather: the answer has {what}; the format has changed, so the connector must be updated."
-    )
+        raise changed(names, NAME, f"a {name} that is not a number")
+    try:
+        return np.array(column, dtype=np.float64)
+    except OverflowError as error:
+        raise changed(names, NAME, f"a {name} beyond any number") from error
 
 
 def wait_s(body: bytes, *, now: datetime) -> float | None:

@@ -6,8 +6,6 @@ in any order, with runs, places and items that were not asked for.
 
 import html
 import re
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,18 +14,18 @@ from io import BytesIO
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import BadRequest, SchemaChanged
-from pipeline.sources.answers import BrokenBody
+from pipeline.errors import BadRequest
+from pipeline.sources.answers import BrokenBody, changed, check_years
+from pipeline.sources.zips import OddZip, only_file
 
-ZONE = "America/Los_Angeles"
+NAME, ZONE = "caiso", "America/Los_Angeles"
 HOUR, QUARTER, FIVE = timedelta(hours=1), timedelta(minutes=15), timedelta(minutes=5)
 START, END = "INTERVALSTARTTIME_GMT", "INTERVALENDTIME_GMT"
 GMT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[-+]00:00"
-MAX_FILE_BYTES = 128 * 1024 * 1024
 WAIT_AFTER_VIOLATION_S = 12.0
+# A month of five-minute prices of one node is about 9 MB and 45,000 rows. Short rows would take most memory.
+MOST_BYTES, MOST_ROWS = 64 * 1024 * 1024, 500_000
 NO_DATA, TOO_WIDE, STILL_MADE = "1000", "1004", "1015"
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, OSError)
-_UNREADABLE = (NotImplementedError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,10 @@ def parse(body: bytes, *, run: Run, names: str) -> pd.DataFrame:
     No row when OASIS has no data. Raises BrokenBody for what is no whole zip and for reports still being made,
     BadRequest with the provider's words, SchemaChanged for a report of another shape.
     """
-    name, content = _only_file(body, names)
+    try:
+        name, content = only_file(body, most=MOST_BYTES)
+    except OddZip as error:
+        raise changed(names, NAME, str(error)) from error
     if name.lower().endswith(".xml"):
         _refuse(content, names)
         return pd.DataFrame({"place": [], "valid_at": pd.DatetimeIndex([], tz="UTC"), "value": []})
@@ -111,27 +112,11 @@ def parse(body: bytes, *, run: Run, names: str) -> pd.DataFrame:
     starts, ends = (_times(table[column], names) for column in (START, END))
     odd = ends - starts != run.cadence
     if odd.any():
-        raise _changed(names, f"an interval of {ends[odd].iloc[0] - starts[odd].iloc[0]} instead of {run.cadence}")
+        raise changed(
+            names, "caiso", f"an interval of {ends[odd].iloc[0] - starts[odd].iloc[0]} instead of {run.cadence}"
+        )
     values = _numbers(table[run.value], names)
     return pd.DataFrame({"place": table[run.column], "valid_at": starts, "value": values}).reset_index(drop=True)
-
-
-def _only_file(body: bytes, names: str) -> tuple[str, bytes]:
-    """The name and the content of the one file in the zip."""
-    if not body.startswith(b"PK"):
-        raise BrokenBody(f"the answer of {len(body)} bytes is no zip file")
-    try:
-        with zipfile.ZipFile(BytesIO(body)) as archive:
-            files = archive.infolist()
-            if len(files) != 1:
-                raise _changed(names, f"{len(files)} files in one zip")
-            if files[0].file_size > MAX_FILE_BYTES:
-                raise _changed(names, f"a zip that unfolds to {files[0].file_size:,} bytes")
-            return files[0].filename, archive.read(files[0])
-    except _DAMAGED as error:
-        raise BrokenBody(f"the zip of {len(body)} bytes is damaged") from error
-    except _UNREADABLE as error:
-        raise _changed(names, "a zip that is locked or packed in an unknown way") from error
 
 
 def _refuse(content: bytes, names: str) -> None:
@@ -142,9 +127,9 @@ def _refuse(content: bytes, names: str) -> None:
     if code == STILL_MADE:
         raise BrokenBody(f"error {code}, {words.rstrip('.')}")
     if not code:
-        raise _changed(names, "an XML file without an error code")
+        raise changed(names, NAME, "an XML file without an error code")
     remedy = "ask for at most 30 days" if code == TOO_WIDE else "correct the key of the series in sextant.toml"
-    raise BadRequest(f"{names} from caiso: error {code}, {words.rstrip('.')}; {remedy}.")
+    raise BadRequest(f"{names} from {NAME}: error {code}, {words.rstrip('.')}; {remedy}.")
 
 
 def _element(content: bytes, tag: str) -> str:
@@ -153,15 +138,19 @@ def _element(content: bytes, tag: str) -> str:
 
 
 def _table(content: bytes, run: Run, names: str) -> pd.DataFrame:
-    """All cells as text."""
-    try:
-        table = pd.read_csv(BytesIO(content), dtype=str, keep_default_na=False)
-    except ValueError as error:
-        raise _changed(names, "a file that is no table") from error
+    """The cells we need as text."""
     needed = {START, END, "MARKET_RUN_ID", "XML_DATA_ITEM", run.column, run.value}
+    try:
+        table = pd.read_csv(
+            BytesIO(content), usecols=needed.__contains__, dtype=str, keep_default_na=False, nrows=MOST_ROWS + 1
+        )
+    except ValueError as error:
+        raise changed(names, NAME, "a file that is no table") from error
     missing = sorted(needed - set(table.columns))
     if missing:
-        raise _changed(names, f"no column {', '.join(missing)}")
+        raise changed(names, NAME, f"no column {', '.join(missing)}")
+    if len(table) > MOST_ROWS:
+        raise changed(names, NAME, f"more than {MOST_ROWS:,} rows")
     return table
 
 
@@ -170,18 +159,20 @@ def _of_run(table: pd.DataFrame, run: Run, names: str) -> pd.DataFrame:
     rows = table[table["MARKET_RUN_ID"] == run.asked["market_run_id"]]
     kept = rows[rows["XML_DATA_ITEM"] == run.item]
     if len(rows) and kept.empty:
-        raise _changed(names, f"no item {run.item}, only {', '.join(sorted(set(rows['XML_DATA_ITEM'])))}")
+        raise changed(names, NAME, f"no item {run.item}, only {', '.join(sorted(set(rows['XML_DATA_ITEM'])))}")
     return kept
 
 
 def _times(texts: pd.Series, names: str) -> pd.Series:
     odd = texts[~texts.str.fullmatch(GMT)]
     if len(odd):
-        raise _changed(names, f"a time that is not GMT ({odd.iloc[0]!r:.40})")
+        raise changed(names, NAME, f"a time that is not GMT ({odd.iloc[0]!r:.40})")
     try:
-        return pd.to_datetime(texts.str[:19], format="ISO8601", utc=True).astype("datetime64[us, UTC]")
+        times = pd.to_datetime(texts.str[:19], format="ISO8601", utc=True).astype("datetime64[us, UTC]")
+        check_years(times)
     except ValueError as error:
-        raise _changed(names, "a time that does not exist") from error
+        raise changed(names, NAME, f"a time that does not exist ({error!s:.60})") from error
+    return times
 
 
 def _numbers(texts: pd.Series, names: str) -> pd.Series:
@@ -189,10 +180,4 @@ def _numbers(texts: pd.Series, names: str) -> pd.Series:
         # Python's own reading, because it is right to the last bit.
         return pd.Series([float(text) if text else np.nan for text in texts], texts.index, dtype="float64")
     except ValueError as error:
-        raise _changed(names, f"a value that is not a number ({str(error)[-40:]})") from error
-
-
-def _changed(names: str, what: str) -> SchemaChanged:
-    return SchemaChanged(
-        f"{names} from caiso: the answer has {what}; the format has changed, so the connector must be updated."
-    )
+        raise changed(names, NAME, f"a value that is not a number ({str(error)[-40:]})") from error

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from pipeline.errors import BadRequest, NotYetPublished, SchemaChanged
+from pipeline.errors import BadRequest
 from pipeline.markets import Series
 from pipeline.settings import Settings
-from pipeline.sources.answers import decode_json, points
+from pipeline.sources.answers import changed, decode_json, not_yet, points
 from pipeline.sources.base import Window
 from pipeline.sources.http import client_for
 
@@ -33,8 +33,11 @@ class Redata:
     name = "redata"
     # No limit is documented; clients use 14 days and more of hourly rows, so a week of 5-minute rows is cautious.
     max_window = timedelta(days=7)
-    together = True
     every = timedelta()
+
+    def group(self, series: Series) -> str:
+        """See Source.group: one question answers all."""
+        return self.name
 
     def ready(self, settings: Settings) -> str | None:
         """See Source.ready."""
@@ -64,8 +67,7 @@ class Redata:
         found = found[found["valid_at"].between(window.start, window.end, inclusive="left")]
         due = now - min(one.cadence + one.delay for one in series)
         if found.empty and window.start > due:
-            since = f"{window.start:%Y-%m-%d %H:%M} UTC"
-            raise NotYetPublished(f"{names} from redata: nothing yet from {since} on; ask again later.")
+            raise not_yet(names, self.name, window.start)
         return found.reset_index(drop=True)
 
 
@@ -98,10 +100,10 @@ def parse(body: bytes, *, wanted: Mapping[str, Series]) -> pd.DataFrame:
     document = decode_json(body)
     included = document.get("included") if isinstance(document, dict) else None
     if not isinstance(included, list) or not all(isinstance(part, dict) and "id" in part for part in included):
-        raise _changed(names, "no list `included` of parts with an `id`")
+        raise changed(names, Redata.name, "no list `included` of parts with an `id`")
     parts = {str(part["id"]): part for part in included}
     if parts and not parts.keys() & wanted.keys():
-        raise _changed(names, f"no part {', '.join(wanted)}, only {', '.join(sorted(parts))}")
+        raise changed(names, Redata.name, f"no part {', '.join(wanted)}, only {', '.join(sorted(parts))}")
     frames = [_part(parts[key], one) for key, one in wanted.items() if key in parts]
     return pd.concat(frames, ignore_index=True) if frames else points(names, [])
 
@@ -110,11 +112,11 @@ def _part(part: Mapping[str, Any], series: Series) -> pd.DataFrame:
     attributes = part.get("attributes")
     rows = attributes.get("values") if isinstance(attributes, dict) else None
     if not isinstance(rows, list):
-        raise _changed(series.id, "a part without a list `attributes.values`")
+        raise changed(series.id, Redata.name, "a part without a list `attributes.values`")
     try:
         return points(series.id, rows)
     except ValueError as error:
-        raise _changed(series.id, str(error)) from error
+        raise changed(series.id, Redata.name, str(error)) from error
 
 
 def _key(series: Series) -> str:
@@ -122,12 +124,6 @@ def _key(series: Series) -> str:
     if key is None:
         raise BadRequest(f"{series.id} is not part of REData's widget; remove it or use esios (set ESIOS_API_KEY).")
     return key
-
-
-def _changed(names: str, what: str) -> SchemaChanged:
-    return SchemaChanged(
-        f"{names} from redata: the answer has {what}; the format has changed, so the connector must be updated."
-    )
 
 
 SOURCE = Redata()

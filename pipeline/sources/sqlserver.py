@@ -1,9 +1,9 @@
 """The nine ERCOT tables of your SQL server, read through any DB-API driver -> points.
 
 Only the columns and the point that are asked for, only the days of the window, a page of rows at a time. The tables
-have local stamps without an offset; a stamp of the repeated autumn hour counts only where a flag, or the order of an
-hourly table's rows, tells which of the two it is. A real-time price of these tables is a five-minute price, whose
-hourly mean is near the price that is settled but not it.
+have local stamps without an offset; a stamp of the repeated autumn hour counts only where a flag tells which of the two
+it is. A real-time price of these tables is a five-minute price, whose hourly mean is near the price that is settled but
+not it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,15 +18,8 @@ from pipeline.errors import NotYetPublished, SchemaChanged
 from pipeline.markets import Series
 from pipeline.settings import Settings
 from pipeline.sources.base import POINT_COLUMNS, Window
-from pipeline.sources.ercot_clock import ZONE, day_ahead_at
-from pipeline.sources.sql_clocks import (
-    hours_begin,
-    local_bounds,
-    moment_of,
-    to_utc,
-    told_by_flag,
-    told_by_order,
-)
+from pipeline.sources.ercot_clock import ZONE, day_ahead_at, flagged, localised, starts
+from pipeline.sources.sql_clocks import local_bounds, moment_of
 from pipeline.sources.sql_drivers import Database, database, lacking
 from pipeline.sources.sql_tables import FLAGS, NAME, SCHEMA, Clock, Question, Table, question_of
 
@@ -40,8 +33,11 @@ class SqlServer:
 
     name = NAME
     max_window = timedelta(days=31)
-    together = False
     every = timedelta()
+
+    def group(self, series: Series) -> str:
+        """See Source.group: one series a question."""
+        return series.id
 
     def ready(self, settings: Settings) -> str | None:
         """See Source.ready."""
@@ -149,20 +145,18 @@ def _read(rows: list[Row], table: Table, names: dict[str, str], series: Series) 
     """`valid_at` and `value` of rows, without those the clock does not tell. Raises SchemaChanged for odd cells."""
     columns = list(zip(*rows, strict=True)) or [()] * (len(table.time) + ("flag" in names) + 1)
     try:
+        local = pd.Series([moment_of(one) for one in columns[0]], dtype="datetime64[us]")
+        flags = pd.Series(columns[-2], dtype="object") if "flag" in names else None
         if table.clock is Clock.HOUR_ENDING:
-            local = hours_begin(columns[0], columns[1])
+            valid_at = starts(local.dt.strftime("%Y-%m-%d"), pd.Series(columns[1], dtype="object"), flags)
         else:
-            local = pd.Series([moment_of(one) for one in columns[0]], dtype="datetime64[us]")
-        first = told_by_flag(columns[-2]) if "flag" in names else None
+            valid_at = localised(local, None if flags is None else flagged(flags))
         value = pd.Series([_number(one) for one in columns[-1]], dtype="float64")
     except ValueError as error:
         raise _changed(series, str(error)) from error
-    if first is None and table.unique and table.clock is Clock.HOUR_ENDING and rows:
-        first = told_by_order(local)
-    valid_at = to_utc(local, first, ZONE)
     if table.clock is Clock.END:
         valid_at -= pd.Timedelta(table.cadence)
-    found = pd.DataFrame({"valid_at": valid_at.astype("datetime64[us, UTC]"), "value": value})
+    found = pd.DataFrame({"valid_at": valid_at, "value": value})
     return found[found["valid_at"].notna()]
 
 
@@ -170,7 +164,7 @@ def _number(value: Any) -> float:
     """A float; null is NaN. Raises ValueError with words."""
     try:
         return float("nan") if value is None else float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{str(value)!r:.40} for a number") from error
 
 

@@ -14,10 +14,11 @@ from urllib.parse import urlsplit, urlunsplit
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import BadRequest, NotYetPublished
+from pipeline.errors import BadRequest
 from pipeline.markets import Place, Series
 from pipeline.settings import Settings
-from pipeline.sources.base import POINT_COLUMNS, Window
+from pipeline.sources.answers import frame, not_yet
+from pipeline.sources.base import Window
 from pipeline.sources.http import client_for
 from pipeline.sources.meteo import VARIABLES, Floats, Variable, parse, wait_s
 
@@ -59,9 +60,16 @@ class Weather:
 
     name = "weather"
     max_window = timedelta(days=366)
-    together = True
     # Models run once an hour at most, and the free service counts its questions.
     every = timedelta(minutes=50)
+
+    def group(self, series: Series) -> str:
+        """See Source.group: one question answers all; a series that cannot be asked for is alone."""
+        try:
+            _variable(series)
+        except BadRequest:
+            return series.id
+        return self.name
 
     def ready(self, settings: Settings) -> str | None:
         """See Source.ready."""
@@ -75,15 +83,14 @@ class Weather:
         wanted = {one.id: _variable(one) for one in series}
         parts = _parts(window, now, settings)
         if not parts and window.start > now:
-            names = ", ".join(wanted)
-            raise NotYetPublished(f"{names} from weather: nothing yet from {window.start:%Y-%m-%d %H:%M} UTC on.")
+            raise not_yet(", ".join(wanted), self.name, window.start)
         frames = [
             _points(one, wanted[one.id], part, answer)
             for part in _cut(parts, series, wanted)
             for answer in [_ask(part, series, wanted, now, settings)]
             for one in series
         ]
-        return pd.concat(frames, ignore_index=True) if frames else _frame("", pd.DatetimeIndex([], tz="UTC"), [], None)
+        return pd.concat(frames, ignore_index=True) if frames else frame("")
 
 
 def mean(values: Sequence[Floats], weights: Sequence[float]) -> Floats:
@@ -211,14 +218,9 @@ def _points(series: Series, variable: Variable, part: _Part, answer: dict[Coordi
     hours = pd.DatetimeIndex(table.index) - (HOUR if variable.trailing else timedelta())
     means = mean(values, [place.weight for place in series.places])
     inside = (hours >= pd.Timestamp(part.window.start)) & (hours < pd.Timestamp(part.window.end))
-    return _frame(series.id, hours[inside], means[inside], part.known_after)
-
-
-def _frame(series: str, hours: pd.DatetimeIndex, values: Floats | list[float], after: timedelta | None) -> pd.DataFrame:
-    made_at = pd.DatetimeIndex([pd.NaT] * len(hours), tz="UTC") if after is None else hours + after
-    columns = {"series": pd.Series([series] * len(hours), dtype="str"), "valid_at": hours.as_unit("us")}
-    frame = columns | {"value": np.asarray(values, dtype=np.float64), "made_at": made_at.as_unit("us")}
-    return pd.DataFrame(frame, columns=list(POINT_COLUMNS))
+    hours = hours[inside]
+    made_at = None if part.known_after is None else hours + part.known_after
+    return frame(series.id, hours, means[inside], made_at)
 
 
 SOURCE = Weather()

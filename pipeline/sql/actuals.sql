@@ -38,6 +38,10 @@ ORDER BY valid_at, known_at;
 SELECT max(valid_at) FILTER (valid_at <= $now) AS newest, max(written_at) FILTER (written_at <= $now) AS written_at
 FROM actuals WHERE target = $target;
 
+-- name: hours_known
+-- How many hours of a target were known at $as_of.
+SELECT count(DISTINCT valid_at) AS n FROM actuals WHERE target = $target AND known_at <= $as_of;
+
 -- name: actual_versions
 -- All versions of the hours from $since on that were known at $as_of.
 SELECT valid_at, value, last_05, last_15, last_30, known_at FROM actuals

@@ -11,7 +11,7 @@ furthest AS (
     QUALIFY row_number() OVER (PARTITION BY series, run_id ORDER BY window_end DESC, seen_at DESC) = 1),
 asked AS (
     SELECT *, max(seen_at) FILTER (outcome IN ('ok', 'empty', 'not_yet_published')) OVER (PARTITION BY series) AS answered_at,
-           min(seen_at) OVER (PARTITION BY series) AS first_asked_at
+           min(seen_at) FILTER (outcome != 'not_ready') OVER (PARTITION BY series) AS first_asked_at
     FROM furthest),
 last AS (
     SELECT series, source, outcome, message, rows_quarantined, seen_at AS asked_at, again_at, answered_at, first_asked_at FROM asked

@@ -1,6 +1,26 @@
 -- name: newest_point
 SELECT max(valid_at) AS newest, min(valid_at) AS oldest FROM raw WHERE series = $series;
 
+-- name: unanswered
+-- Stretches of [start, end) that no answered window covers. One that was refused after $refused_since is left too: the
+-- same question would be refused again.
+WITH answered AS (
+    SELECT window_start, window_end FROM fetches
+    WHERE series = $series AND window_end > $start AND window_start < $end
+      AND (outcome IN ('ok', 'empty')
+           OR outcome IN ('not_yet_published', 'bad_request', 'schema_changed') AND seen_at > $refused_since)
+    UNION ALL SELECT $start, $start
+    UNION ALL SELECT $end, $end),
+reached AS (
+    SELECT max(window_end) OVER (ORDER BY window_start, window_end ROWS UNBOUNDED PRECEDING) AS start_at,
+           lead(window_start) OVER (ORDER BY window_start, window_end) AS end_at FROM answered)
+SELECT greatest(start_at, $start) AS start_at, least(end_at, $end) AS end_at FROM reached
+WHERE end_at > start_at AND end_at > $start AND start_at < $end
+ORDER BY start_at;
+
+-- name: stored_slots
+SELECT count(DISTINCT valid_at) AS n FROM raw WHERE series = $series AND valid_at >= $start AND valid_at < $end;
+
 -- name: changed_points
 -- Points of `batch` that are new or differ from the newest stored value, whether they revise one and if so whether they
 -- say to have been made later than what they revise.
@@ -39,8 +59,12 @@ ORDER BY again_at DESC LIMIT 1;
 SELECT DISTINCT series, message FROM fetches WHERE source = $source AND outcome = 'ok' AND message != '';
 
 -- name: answered_lately
--- Whether the scheduler's run $run_id need not ask: $source answered for each of $names after $since.
-SELECT (SELECT count(DISTINCT series) FROM fetches
-        WHERE source = $source AND outcome IN ('ok', 'empty') AND seen_at > $since AND seen_at <= $now
-          AND list_contains($names, series)) = len($names)
+-- Whether the scheduler's run $run_id need not ask: what $source said last of the present was an answer, and came after
+-- $since, for each of $names. A run out of time has asked only for the past.
+WITH last AS (
+    SELECT outcome, seen_at FROM fetches
+    WHERE source = $source AND list_contains($names, series) AND seen_at <= $now AND window_end > seen_at - INTERVAL 1 DAY
+    QUALIFY row_number() OVER (PARTITION BY series ORDER BY seen_at DESC, window_end DESC) = 1)
+SELECT (SELECT count(*) FROM last
+        WHERE outcome IN ('ok', 'empty', 'not_yet_published') AND seen_at > $since) = len($names)
    AND EXISTS (FROM job_runs WHERE run_id = $run_id AND requested_by = 'scheduler') AS lately;

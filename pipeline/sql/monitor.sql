@@ -1,8 +1,10 @@
 -- name: last_monitored
--- When the monitor last looked, and when it last checked a target for drift, up to $now.
-SELECT (SELECT max(started_at) FROM job_runs
-        WHERE job = 'monitor' AND state = 'succeeded' AND started_at <= $now) AS looked_at,
-       (SELECT max(checked_at) FROM drift WHERE target = $target AND checked_at <= $now) AS checked_at;
+-- When the monitor last looked, up to $now.
+SELECT max(started_at) AS looked_at FROM job_runs WHERE job = 'monitor' AND state = 'succeeded' AND started_at <= $now;
+
+-- name: drift_checked
+-- When each target was last checked for drift, up to $now; none for those that never were.
+SELECT target, max(checked_at) AS checked_at FROM drift WHERE checked_at <= $now GROUP BY target;
 
 -- name: newest_training
 -- When the newest version of a target was made, up to $now.

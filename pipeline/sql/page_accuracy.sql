@@ -35,6 +35,16 @@ FROM accuracy_latest s LEFT JOIN beside b USING (origin, horizon)
 WHERE s.target = $target AND s.origin >= $since AND s.origin < $until AND s.issuer = 'sextant'
 ORDER BY s.origin, s.horizon;
 
+-- name: page_last_sides
+-- One row an issue of $target from $since to $until: `last`, the actual of its origin's hour in the version that was known
+-- when the issue was first made. Issues that knew none are left out.
+WITH issues AS (
+    SELECT origin, min(made_at) AS made_at FROM predictions
+    WHERE target = $target AND issuer = 'sextant' AND origin >= $since AND origin < $until GROUP BY origin)
+SELECT i.origin, arg_max(a.value, (a.known_at, a.written_at)) AS last
+FROM issues i JOIN actuals a ON a.target = $target AND a.valid_at = i.origin AND a.known_at <= i.made_at
+GROUP BY i.origin ORDER BY i.origin;
+
 -- name: page_scale
 -- Hourly actuals from $since to $until, as they are known now: what errors are scaled by.
 SELECT valid_at, value FROM actuals_latest

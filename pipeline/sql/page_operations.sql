@@ -5,8 +5,8 @@ WITH asked AS (
     SELECT series, arg_max(source, seen_at) AS source, max(seen_at) AS asked_at,
            arg_max(outcome, (seen_at, window_end)) AS outcome,
            arg_max(message, (seen_at, window_end)) AS message,
-           count(*) FILTER (seen_at >= $since) AS n_asked,
-           count(*) FILTER (seen_at >= $since AND outcome NOT IN ('ok', 'empty', 'not_yet_published')) AS n_failed
+           count(*) FILTER (seen_at >= $since AND outcome != 'not_ready') AS n_asked,
+           count(*) FILTER (seen_at >= $since AND outcome NOT IN ('ok', 'empty', 'not_yet_published', 'not_ready')) AS n_failed
     FROM fetches WHERE source != 'files' GROUP BY series),
 refused AS (SELECT series, sum(rows_quarantined)::BIGINT AS n_quarantined FROM fetches WHERE seen_at >= $since GROUP BY series),
 stored AS (SELECT series, max(valid_at) AS newest_at, max(seen_at) AS received_at, count(*) AS n FROM raw GROUP BY series)

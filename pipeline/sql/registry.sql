@@ -16,22 +16,27 @@ FROM promotions p JOIN model_versions v USING (version_id)
 WHERE p.target = $target AND p.outcome = 'promoted'
 ORDER BY p.number;
 
+-- name: champions_now
+SELECT * FROM champions;
+
 -- name: shadows
--- The last $count former champions, newest reign first, then the newest version if it never was champion.
-WITH reigns AS (
-    SELECT version_id, max(number) AS number FROM promotions
-    WHERE target = $target AND outcome = 'promoted' GROUP BY version_id),
+-- Of each of $targets the last of its $counts of former champions, newest reign first, then the newest version if it
+-- never was champion.
+WITH asked AS (SELECT unnest($targets::VARCHAR[]) AS target, unnest($counts::BIGINT[]) AS most),
+reigns AS (
+    SELECT target, version_id, max(number) AS number FROM promotions
+    WHERE list_contains($targets::VARCHAR[], target) AND outcome = 'promoted' GROUP BY target, version_id),
+placed AS (SELECT *, row_number() OVER (PARTITION BY target ORDER BY number DESC) AS place FROM reigns),
 former AS (
-    SELECT version_id, 'former' AS role, number FROM reigns
-    WHERE number < (SELECT max(number) FROM reigns) ORDER BY number DESC LIMIT $count),
-challenger AS (
-    SELECT version_id, 'challenger' AS role, 0 AS number FROM model_versions
-    WHERE target = $target AND version_id NOT IN (SELECT version_id FROM reigns)
-      AND number = (SELECT max(number) FROM model_versions WHERE target = $target))
+    SELECT version_id, 'former' AS role, number FROM placed JOIN asked USING (target) WHERE place BETWEEN 2 AND most + 1),
+newest AS (
+    SELECT version_id FROM model_versions WHERE list_contains($targets::VARCHAR[], target)
+    QUALIFY number = max(number) OVER (PARTITION BY target)),
+challenger AS (SELECT version_id, 'challenger' AS role, 0 AS number FROM newest ANTI JOIN reigns USING (version_id))
 SELECT v.*, s.role
 FROM (SELECT * FROM former UNION ALL SELECT * FROM challenger) s JOIN model_versions v USING (version_id)
 ANTI JOIN retirements USING (version_id)
-ORDER BY s.number DESC;
+ORDER BY v.target, s.number DESC;
 
 -- name: rolled_back_from
 -- The version the newest rollback left behind, unless a person brought it back since.
@@ -90,9 +95,6 @@ SELECT artifact FROM model_versions SEMI JOIN retirements USING (version_id) WHE
 UNION ALL
 SELECT $target || '/' || run_id || '.joblib' FROM job_runs
 WHERE job = 'train' AND run_id NOT IN (SELECT run_id FROM model_versions WHERE target = $target) AND run_id <> $run_id;
-
--- name: never_trained
-SELECT count(*) = 0 AS n FROM model_versions WHERE number > 0;
 
 -- name: feature_rows
 -- Stored rows of the issues since $since, with the actual of each target hour where it is known by now.

@@ -42,23 +42,28 @@ FROM numbered m GROUP BY m.target, m.stretch HAVING max(m.noted_at) >= $since
 ORDER BY m.target, first_origin;
 
 -- name: recent_scores
--- How what was issued from $since to $until did, fallbacks included: MAE, MAPE in percent, and the share of actuals
--- within the 80 % band where one was given; hours of declared events do not count.
-WITH events AS (SELECT unnest($firsts::TIMESTAMPTZ[]) AS first, unnest($lasts::TIMESTAMPTZ[]) AS last)
-SELECT count(*) AS n, avg(abs(error)) AS mae, 100 * avg(abs(error / nullif(actual, 0))) AS mape,
+-- How what was issued of each of $targets from $since to $until did, fallbacks included: MAE, MAPE in percent, and the
+-- share of actuals within the 80 % band where one was given; hours of declared events ($of_targets, $firsts, $lasts) do
+-- not count. No row for a target without scores.
+WITH events AS (
+    SELECT unnest($of_targets::VARCHAR[]) AS target, unnest($firsts::TIMESTAMPTZ[]) AS first,
+           unnest($lasts::TIMESTAMPTZ[]) AS last)
+SELECT a.target, count(*) AS n, avg(abs(error)) AS mae, 100 * avg(abs(error / nullif(actual, 0))) AS mape,
        count(in_band) FILTER (status IN ('ok', 'reduced')) AS n_band,
        100 * avg(in_band::DOUBLE) FILTER (status IN ('ok', 'reduced')) AS inside
-FROM accuracy_latest
-WHERE target = $target AND issuer = 'sextant' AND origin >= $since AND origin < $until
-  AND NOT EXISTS (SELECT 1 FROM events e WHERE valid_at + INTERVAL 1 HOUR > e.first AND valid_at < e.last);
+FROM accuracy_latest a
+WHERE list_contains($targets::VARCHAR[], a.target) AND issuer = 'sextant' AND origin >= $since AND origin < $until
+  AND NOT EXISTS (SELECT 1 FROM events e
+                  WHERE e.target = a.target AND valid_at + INTERVAL 1 HOUR > e.first AND valid_at < e.last)
+GROUP BY a.target;
 
 -- name: newest_drift
--- What drifted in the newest check of a target up to $now, worst first, of how many.
-WITH newest AS (
-    SELECT * FROM drift WHERE target = $target
-      AND run_id = (SELECT arg_max(run_id, checked_at) FROM drift WHERE target = $target AND checked_at <= $now))
-SELECT kind, subject, effect, checked_at, (SELECT count(*) FROM newest) AS n_watched FROM newest
-WHERE drifted ORDER BY effect DESC NULLS LAST, kind, subject;
+-- What drifted in the newest check of each of $targets up to $now, worst first, of how many.
+WITH mine AS (SELECT * FROM drift WHERE list_contains($targets::VARCHAR[], target)),
+checks AS (SELECT target, arg_max(run_id, checked_at) AS run_id FROM mine WHERE checked_at <= $now GROUP BY target),
+newest AS (SELECT *, count(*) OVER (PARTITION BY target) AS n_watched FROM mine SEMI JOIN checks USING (target, run_id))
+SELECT target, kind, subject, effect, checked_at, n_watched FROM newest
+WHERE drifted ORDER BY target, effect DESC NULLS LAST, kind, subject;
 
 -- name: terms
 -- Who led the schedule since $since, oldest first, and the term before.

@@ -34,7 +34,7 @@ def documents(report: str, now: pd.Timestamp) -> Answer:
         local = published.tz_convert(ZONE)
         repeated = "_xhr" if local.fold and report == "12301" else ""
         for number, kind in enumerate(("csv", "xml")):
-            name = f"{TITLES[report]}_{kind}"
+            name = f"{TITLES[report]}{_quarter_end(published) if report == '12301' else ''}_{kind}"
             listed.append({"Document": {
                 "ExpiredDate": (local + KEPT).isoformat(), "ILMStatus": "EXT", "SecurityStatus": "P",
                 "ContentSize": "10563", "Extension": "zip", "ReportTypeID": report, "Prefix": "cdr",
@@ -44,6 +44,10 @@ def documents(report: str, now: pd.Timestamp) -> Answer:
                 "ReportName": report, "DUNS": "0", "DocCount": "0",
             }})  # fmt: skip
     return Answer(200, json.dumps({"ListDocsByRptTypeRes": {"DocumentList": listed}}).encode())
+
+
+def _quarter_end(published: pd.Timestamp) -> str:
+    return f"_{(published - known.RTM_AFTER).tz_convert(ZONE):%Y%m%d_%H%M}"
 
 
 def _publications(report: str, now: pd.Timestamp) -> list[pd.Timestamp]:
