@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline import freshness
 from pipeline.configuring.markets import check, load_markets
 from pipeline.discovery import discover
 from pipeline.settings import ROOT, Settings
@@ -110,6 +111,13 @@ def test_a_file_is_read_again_only_when_it_has_changed(own: Desk) -> None:
     os.utime(path, ns=(1, path.stat().st_mtime_ns + 10**9))
     assert own.run("ingest")["rows_in"] == 60
     assert ask(own, "SELECT count(*) AS n FROM fetches WHERE message != ''").n[0] == before + 2
+
+
+def test_a_late_series_says_that_its_folder_was_looked_into(own: Desk) -> None:
+    with own.warehouse.read() as session:
+        (load, _) = freshness.look(session, own.markets["tso"], own.now + timedelta(hours=4))
+    assert (load.state, load.source) == ("late", "files")
+    assert "never asked" not in load.why
 
 
 def test_a_file_that_cannot_be_read_is_named_and_keeps_none_from_being_read(own: Desk) -> None:

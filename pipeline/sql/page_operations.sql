@@ -7,7 +7,7 @@ WITH asked AS (
            arg_max(message, (seen_at, window_end)) AS message,
            count(*) FILTER (seen_at >= $since AND outcome != 'not_ready') AS n_asked,
            count(*) FILTER (seen_at >= $since AND outcome NOT IN ('ok', 'empty', 'not_yet_published', 'not_ready')) AS n_failed
-    FROM fetches WHERE source != 'files' GROUP BY series),
+    FROM fetches WHERE source != 'files' OR outcome != 'ok' GROUP BY series),
 refused AS (SELECT series, sum(rows_quarantined)::BIGINT AS n_quarantined FROM fetches WHERE seen_at >= $since GROUP BY series),
 stored AS (SELECT series, max(valid_at) AS newest_at, max(seen_at) AS received_at, count(*) AS n FROM raw GROUP BY series)
 SELECT series, source, newest_at, received_at, n, asked_at, outcome, message, n_asked, n_failed,
