@@ -101,7 +101,7 @@ def _provider_down(folder: Path, stack: ExitStack) -> Served:
     provider.faults.extend([faults.unavailable] * 200)
     config = folder / "sextant.toml"
     text = (ROOT / "sextant.toml").read_text(encoding="utf-8")
-    text = text.replace('sources = ["demo"]', 'sources = ["redata"]', 1)
+    text = text.replace('sources = ["demo"]', 'sources = ["redata", "demo"]', 1)
     config.write_text(text.replace('keys = { demo = "load" }', 'keys = { redata = "1293" }'), encoding="utf-8")
     env = {
         "SEXTANT_CONFIG": str(config),

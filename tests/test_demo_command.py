@@ -90,10 +90,10 @@ def filled(desk: Desk, load: int, new: int, *, beside: str = "") -> Desk:
 
 def test_long_histories_are_replayed_side_by_side(own: Callable[..., Desk]) -> None:
     _, lessons = walked(own(LONG, LONG))
-    assert lessons["train"] == [{"as_of": THEN, "families": ["naive", "ridge"]}, {}]
+    assert lessons["train"] == [{"as_of": THEN, "families": ["naive", "ridge", "ridge_asinh"]}, {}]
     (replay,) = lessons["features"]
     assert (replay["replay_from"], replay["leave_out"]) == (THEN, [])
-    assert lessons["backtest"] == [{"families": ["ridge"], "days": 21}]
+    assert lessons["backtest"] == [{"families": ["ridge", "ridge_asinh"], "days": 21}]
 
 
 def test_a_short_history_is_trained_as_of_now_and_not_replayed(
@@ -113,7 +113,7 @@ def test_a_short_history_is_trained_as_of_now_and_not_replayed(
 
 def test_of_two_targets_only_the_long_one_is_replayed(own: Callable[..., Desk]) -> None:
     _, lessons = walked(own(LONG, SHORT))
-    first = {"as_of": THEN, "families": ["naive", "ridge"], "target": "tso.load"}
+    first = {"as_of": THEN, "families": ["naive", "ridge", "ridge_asinh"], "target": "tso.load"}
     assert lessons["train"] == [first, {}]
     assert lessons["features"][0]["leave_out"] == ["tso.new"]
     assert [one["target"] for one in lessons["backtest"]] == ["tso.load"]

@@ -122,7 +122,7 @@ def _outage(template: Path, folder: Path, provider: GridServer) -> dict[str, str
     for series in ("load_forecast", "temperature", "temperature_forecast", "price"):
         desk.done("ingest", series=f"demo.{series}", **window)
     config = folder / "sextant.toml"
-    text = config.read_text(encoding="utf-8").replace('sources = ["demo"]', 'sources = ["esios"]')
+    text = config.read_text(encoding="utf-8").replace('sources = ["demo"]', 'sources = ["esios", "demo"]')
     text = text.replace('keys = { demo = "load" }', 'keys = { demo = "load", esios = "1293" }')
     config.write_text(f"{text}\n[job.monitor]\nevery_min = 1440\n", encoding="utf-8")
     return {
