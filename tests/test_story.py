@@ -122,8 +122,13 @@ def _outage(template: Path, folder: Path, provider: GridServer) -> dict[str, str
     for series in ("load_forecast", "temperature", "temperature_forecast", "price"):
         desk.done("ingest", series=f"demo.{series}", **window)
     config = folder / "sextant.toml"
-    text = config.read_text(encoding="utf-8").replace('sources = ["demo"]', 'sources = ["esios", "demo"]')
-    text = text.replace('keys = { demo = "load" }', 'keys = { demo = "load", esios = "1293" }')
+    # The others have a source too, a folder in which nothing new ever appears.
+    (folder / "none").mkdir()
+    text = config.read_text(encoding="utf-8").replace(
+        'sources = ["demo"]', 'sources = ["esios", "files"]\nfolder = "none"'
+    )
+    text = text.replace('keys = { demo = "load" }', 'keys = { esios = "1293" }')
+    text = re.sub(r'keys = \{ demo = "(\w+)" \}', r'keys = { files = "\1" }', text)
     config.write_text(f"{text}\n[job.monitor]\nevery_min = 1440\n", encoding="utf-8")
     return {
         "SEXTANT_CONFIG": str(config),
