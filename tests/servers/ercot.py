@@ -1,13 +1,11 @@
 """(store, clock) -> a real HTTP server on this machine that speaks ERCOT's four services and can go wrong."""
 
 import json
-import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
@@ -17,6 +15,7 @@ from tests.servers import ercot_wire as wire
 from tests.servers.ercot_store import Store
 from tests.servers.faults import HTML, Answer, Fault
 from tests.servers.grid import Recorded, _handler
+from tests.servers.local import LocalServer
 
 LOGIN = "/ercotb2c.onmicrosoft.com/B2C_1_PUBAPI-ROPC-FLOW/oauth2/v2.0/token"
 API, DASHBOARD, DISPLAY = "/api/public-reports", "/api/1/services/read/dashboards/", "/content/cdr/html/"
@@ -34,7 +33,7 @@ def spurious(_: Answer) -> Answer:
     return Answer(400, b'{"timestamp":"x","code":400,"status":"BAD_REQUEST","message":"Invalid query","data":null}')
 
 
-class ErcotServer:
+class ErcotServer(LocalServer):
     """The identity service, the public API, the files, the dashboards and the display over one store.
 
     `now` may be moved; `faults` are used up one a request, `login_faults` one a token. Tokens are "token-1", ... and
@@ -42,19 +41,13 @@ class ErcotServer:
     """
 
     def __init__(self, store: Store, now: datetime) -> None:
+        super().__init__(_posting(self))
         self.store, self.now = store, now
         self.requests: list[Recorded] = []
         self.faults: deque[Fault] = deque()
         self.login_faults: deque[Fault] = deque()
         self.tokens: list[str] = []
         self._good: set[str] = set()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _posting(self))
-        self._http.daemon_threads = True
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
 
     @property
     def env(self) -> dict[str, str]:
@@ -69,17 +62,6 @@ class ErcotServer:
     def expire(self) -> None:
         """From now on all tokens are refused."""
         self._good.clear()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
 
     def answer(self, request: Recorded) -> Answer:
         """The answer to one request, with the next fault in it."""

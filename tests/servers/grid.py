@@ -1,21 +1,20 @@
 """(store, clock) -> a real HTTP server on this machine that speaks ESIOS and REData and can go wrong."""
 
-import threading
 import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from random import Random
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
 
 from tests.servers import wire
 from tests.servers.faults import PASSING, Answer, Fault, gateway_timeout
+from tests.servers.local import LocalServer
 from tests.servers.publication import Publication
 
 
@@ -33,7 +32,7 @@ class Recorded:
         return value
 
 
-class GridServer:
+class GridServer(LocalServer):
     """ESIOS and REData over one store; `now` may be moved, `faults` are used up one a request.
 
     store: UTC five-minute index; columns load, forecast, programme (MW) and price (EUR/MWh), NaN = absent.
@@ -51,19 +50,13 @@ class GridServer:
         widest: timedelta = timedelta(days=180),
         price_step: int = 60,
     ) -> None:
+        super().__init__(_handler(self))
         self.published = Publication(store, lag=lag, price_step=price_step)
         self.now, self.token, self.widest = now, token, widest
         self.frozen_at: datetime | None = None
         self.requests: list[Recorded] = []
         self.faults: deque[Fault] = deque()
         self._chaos: tuple[Random, float] | None = None
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._http.daemon_threads = True
-        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
 
     @property
     def newest_known(self) -> datetime:
@@ -81,17 +74,6 @@ class GridServer:
     def chaos(self, seed: int, share: float) -> None:
         """Let a seeded random `share` of answers go wrong in ways that pass; 0 ends it."""
         self._chaos = (Random(seed), share) if share else None
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
 
     def answer(self, request: Recorded) -> Answer:
         """The answer to one request, with the next fault in it."""
