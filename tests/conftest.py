@@ -128,6 +128,16 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def two_markets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the two markets of market_filler."""
+    from tests import market_filler
+
+    folder = tmp_path_factory.mktemp("markets")
+    market_filler.fill(folder)
+    return folder
+
+
 @pytest.fixture
 def full(template: Path, tmp_path: Path) -> Desk:
     """A copy of the filled warehouse, free to be changed."""

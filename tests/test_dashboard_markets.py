@@ -23,16 +23,9 @@ HUB, SYSTEM = "South DART hub", "West System"
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("markets")
-    market_filler.fill(folder)
-    return folder
-
-
 @pytest.fixture
-def desk(filled: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    with market_filler.desk(filled, monkeypatch) as made:
+def desk(two_markets: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    with market_filler.desk(two_markets, monkeypatch) as made:
         yield made
 
 
@@ -216,8 +209,8 @@ def test_a_zone_without_letters_is_named_by_its_offset() -> None:
     assert formats.zoned_hour(market_filler.NOW, "Asia/Kolkata") == "15:50 IST"
 
 
-def test_a_choice_of_many_is_a_list_in_a_sensible_order(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with market_filler.desk(filled, monkeypatch, more=26) as made:
+def test_a_choice_of_many_is_a_list_in_a_sensible_order(two_markets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with market_filler.desk(two_markets, monkeypatch, more=26) as made:
         kinds = [one.kind for one in made.target_names().values() if one.market == "south"]
         assert kinds == ["load", "price", "spread", "spread"]
         app = at("data", market="west")
@@ -233,9 +226,9 @@ def test_a_choice_of_many_is_a_list_in_a_sensible_order(filled: Path, monkeypatc
         assert "Without an issue in 7 days: Zone00" in words(app)
 
 
-def test_few_targets_of_several_markets_are_one_choice(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_targets_of_several_markets_are_one_choice(two_markets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choosing, "MANY", 8)
-    with market_filler.desk(filled, monkeypatch) as made:
+    with market_filler.desk(two_markets, monkeypatch) as made:
         assert not choosing.by_market(made)
         app = at("alerts", target=HUB)
         assert app.button_group(key="target").options[0] == SYSTEM

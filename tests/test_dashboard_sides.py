@@ -22,16 +22,9 @@ from tests.test_dashboard_markets import HUB, at, seen, tables
 from tests.test_dashboard_spreads import HOUR, ID, scores, stored
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sides")
-    market_filler.fill(folder)
-    return folder
-
-
 @pytest.fixture
-def desk(filled: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    with market_filler.desk(filled, monkeypatch) as made:
+def desk(two_markets: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    with market_filler.desk(two_markets, monkeypatch) as made:
         yield made
 
 
@@ -116,8 +109,8 @@ def test_a_share_has_an_interval_inside_0_and_1_also_where_all_hours_are_alike()
     assert np.isnan(measuring.likely(1.0, float("nan"), 2)).all()
 
 
-def test_series_without_a_value_are_not_called_whole(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with market_filler.desk(filled, monkeypatch, more=8) as desk:
+def test_series_without_a_value_are_not_called_whole(two_markets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with market_filler.desk(two_markets, monkeypatch, more=8) as desk:
         with desk.warehouse.read() as session:
             assert len(quality.silent(session, desk.markets["west"])) == 8
             assert quality.silent(session, desk.markets["south"]) == ()

@@ -28,16 +28,9 @@ ID = "south.dart_hub"
 UNTIL = NOW.replace(minute=0) + HOUR
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("spreads")
-    market_filler.fill(folder)
-    return folder
-
-
 @pytest.fixture
-def desk(filled: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    with market_filler.desk(filled, monkeypatch) as made:
+def desk(two_markets: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    with market_filler.desk(two_markets, monkeypatch) as made:
         yield made
 
 

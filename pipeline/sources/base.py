@@ -1,12 +1,13 @@
 """What a source is: (series, UTC window) -> a frame of points, or a SourceError."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import pandas as pd
 
+from pipeline.errors import BadRequest
 from pipeline.markets import Series
 from pipeline.settings import Settings
 
@@ -50,3 +51,12 @@ class Source(Protocol):
         Order and duplicates are the provider's. An empty frame means "answered, nothing there".
         Raises SourceError (one of its children) with a sentence naming the series and the remedy.
         """
+
+
+def group_of(series: Series, name: str, check: Callable[[Series], object]) -> str:
+    """The group `name`, or one of its own for a series that `check` refuses: it fails alone, see Source.group."""
+    try:
+        check(series)
+    except BadRequest:
+        return series.id
+    return name

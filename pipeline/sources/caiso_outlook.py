@@ -19,7 +19,7 @@ from pipeline.errors import BadRequest
 from pipeline.markets import Series
 from pipeline.settings import Settings
 from pipeline.sources.answers import BrokenBody, changed, frame, not_yet
-from pipeline.sources.base import Window
+from pipeline.sources.base import Window, group_of
 from pipeline.sources.http import client_for
 from pipeline.sources.oasis import ZONE
 
@@ -40,11 +40,7 @@ class CaisoOutlook:
 
     def group(self, series: Series) -> str:
         """See Source.group: one question answers all; a series that cannot be asked for is alone."""
-        try:
-            _check(series)
-        except BadRequest:
-            return series.id
-        return self.name
+        return group_of(series, self.name, _check)
 
     def ready(self, settings: Settings) -> str | None:
         """See Source.ready."""

@@ -18,7 +18,7 @@ from pipeline.errors import BadRequest
 from pipeline.markets import Place, Series
 from pipeline.settings import Settings
 from pipeline.sources.answers import frame, not_yet
-from pipeline.sources.base import Window
+from pipeline.sources.base import Window, group_of
 from pipeline.sources.http import client_for
 from pipeline.sources.meteo import VARIABLES, Floats, Variable, parse, wait_s
 
@@ -65,11 +65,7 @@ class Weather:
 
     def group(self, series: Series) -> str:
         """See Source.group: one question answers all; a series that cannot be asked for is alone."""
-        try:
-            _variable(series)
-        except BadRequest:
-            return series.id
-        return self.name
+        return group_of(series, self.name, _variable)
 
     def ready(self, settings: Settings) -> str | None:
         """See Source.ready."""
