@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +20,7 @@ from pipeline.markets import Market, Target
 from pipeline.runner import Job, Runner
 from pipeline.settings import ROOT, Settings
 from pipeline.warehouse import Warehouse
+from tests import kept
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
@@ -27,6 +30,25 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 11, 20, 10, 20, tzinfo=UTC)
 HISTORY_DAYS = 150
 REPLAY_DAYS = 8
+MADE: dict[str, str] = {}
+
+
+def pytest_configure() -> None:
+    """The controller makes the shelf, the workers inherit its name."""
+    if kept.SHELF not in os.environ:
+        os.environ[kept.SHELF] = MADE["shelf"] = tempfile.mkdtemp(prefix="shelf-")
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(MADE.pop("shelf", ""), ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def main_module() -> Iterator[None]:
+    """A page that ran leaves itself as `__main__`; processes started by a later test would run it first."""
+    mine = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = mine
 
 
 @pytest.hookimpl(wrapper=True)
@@ -89,19 +111,20 @@ def ask(desk: Desk, sql: str) -> pd.DataFrame:
         return session._cursor.sql(sql).to_arrow_table().to_pandas()
 
 
-def settings_for(folder: Path, **env: str) -> Settings:
-    """Settings of a desk in `folder` with the demo market cut to HISTORY_DAYS."""
+def settings_for(folder: Path, days: int = HISTORY_DAYS, **env: str) -> Settings:
+    """Settings of a desk in `folder` with the demo market cut to `days` of history."""
     config = folder / "sextant.toml"
     text = (ROOT / "sextant.toml").read_text(encoding="utf-8")
-    config.write_text(text.replace("history_days = 1100", f"history_days = {HISTORY_DAYS}"), encoding="utf-8")
+    config.write_text(text.replace("history_days = 1100", f"history_days = {days}"), encoding="utf-8")
     paths = {"SEXTANT_WAREHOUSE": str(folder / "warehouse.duckdb"), "SEXTANT_CONFIG": str(config)}
     return Settings.load(paths | env)
 
 
-def desk_in(folder: Path, *, now: datetime = NOW, **env: str) -> Desk:
-    settings = settings_for(folder, **env)
+def desk_in(folder: Path, *, now: datetime = NOW, days: int = HISTORY_DAYS, **env: str) -> Desk:
+    settings = settings_for(folder, days, **env)
     warehouse = Warehouse(settings.warehouse, wait_s=20)
-    warehouse.migrate(now)
+    if not warehouse.path.exists():
+        kept.empty(warehouse.path, now)
     markets = load_markets(settings.config, settings.markets)
     return Desk(settings, markets, warehouse, discover("pipeline.jobs", "JOB"), now)
 
@@ -116,6 +139,11 @@ def desk(tmp_path: Path) -> Desk:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a filled warehouse: history, a replayed week, one champion, one live issue."""
     folder = tmp_path_factory.mktemp("template")
+    kept.copied("template", folder, _fill)
+    return folder
+
+
+def _fill(folder: Path) -> None:
     desk = desk_in(folder)
     then = desk.now - timedelta(days=REPLAY_DAYS)
     families = ["naive", "ridge"]
@@ -125,7 +153,6 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     desk.done("features", replay_from=then.isoformat(), replay_to=(desk.now - timedelta(hours=2)).isoformat())
     for job in ("forecast", "backfill", "features", "forecast"):
         desk.done(job)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +161,7 @@ def two_markets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests import market_filler
 
     folder = tmp_path_factory.mktemp("markets")
-    market_filler.fill(folder)
+    kept.copied("two-markets", folder, market_filler.fill)
     return folder
 
 

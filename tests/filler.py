@@ -6,6 +6,7 @@ Target demo.load: 35 days of forecasts, three versions, a roll back, a fallback 
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pipeline.configuring.markets import load_markets
 from pipeline.runrows import new_run, run_frame
 from pipeline.settings import ROOT
 from pipeline.warehouse import Session, Warehouse
-from tests import explained_filler, facts_filler, life_filler, ops_filler
+from tests import explained_filler, facts_filler, kept, life_filler, ops_filler
 
 TARGET = "demo.load"
 INPUTS = load_markets(ROOT / "sextant.toml", ("demo",))["demo"].targets[0].inputs
@@ -45,14 +46,19 @@ class Story:
 
 def empty(path: Path, now: datetime) -> Warehouse:
     """A migrated warehouse without data."""
-    warehouse = Warehouse(path, wait_s=10)
-    warehouse.migrate(now)
-    return warehouse
+    kept.empty(path, now)
+    return Warehouse(path, wait_s=10)
 
 
 def fill(path: Path, now: datetime, story: Story | None = None) -> Warehouse:
     """A full warehouse at `path`; model files go to `path.parent`/models."""
-    story = story or Story()
+    told = story or Story()
+    name = "filled-" + sha256(repr(told).encode()).hexdigest()[:12]
+    kept.warehouse(name, path, now, lambda place: _fill(place, now, told))
+    return Warehouse(path, wait_s=10)
+
+
+def _fill(path: Path, now: datetime, story: Story) -> None:
     warehouse = empty(path, now)
     at = pd.Timestamp(now).tz_convert(UTC) - timedelta(hours=story.hours_old)
     origin = at.floor("h") - timedelta(hours=1)
@@ -69,7 +75,6 @@ def fill(path: Path, now: datetime, story: Story | None = None) -> Warehouse:
         if story.busy:
             ops_filler.busy(session, at)
         session.append("audit", _audit(at))
-    return warehouse
 
 
 def load(hours: pd.DatetimeIndex) -> np.ndarray:

@@ -17,7 +17,7 @@ from pipeline import registry
 from pipeline.configuring.markets import load_markets
 from pipeline.markets import Target
 from pipeline.warehouse import Session, Warehouse
-from tests import life_filler
+from tests import kept, life_filler
 from tests.dashboards import NOW, seated
 
 DAYS = 9
@@ -88,8 +88,8 @@ def desk(folder: Path, patch: pytest.MonkeyPatch, now: datetime = NOW, *, more: 
 
 def fill(folder: Path, now: datetime = NOW, days: int = DAYS) -> Warehouse:
     """`days` of forecasts, scores and raw values of every target up to `now`, each issued live."""
+    kept.empty(folder / "w.duckdb", now)
     warehouse = Warehouse(folder / "w.duckdb", wait_s=10)
-    warehouse.migrate(now)
     markets = load_markets(settings(folder), ("west", "south"))
     at = pd.Timestamp(now)
     last = at.floor("h") - timedelta(hours=1)

@@ -161,8 +161,9 @@ def test_a_waiting_candidate_is_promoted_with_a_preview_and_a_reason(
         dialog.get_by_text("Issue again at once").click()
         dialog.get_by_role("button", name="Promote", exact=True).click()
         expect(dialog).to_be_hidden()
-        expect(page.get_by_text("waits for approval")).to_have_count(0)
         expect(page.get_by_test_id("stToast").filter(has_text="demo.load-v4 is the champion")).to_be_visible()
+        # Its lineage goes on telling that it once waited.
+        expect(page.get_by_role("button", name="Promote demo.load-v4")).to_have_count(0)
         assert watched.problems == []
         assert sideways(page) <= 0
     # Streamlit's warning of what once blanked the page: a callback that draws over its own dialog.

@@ -15,10 +15,9 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import alarms, formats, links, looking_back
 from dashboard.data import Desk
-from pipeline.settings import ROOT
 from pipeline.warehouse import Warehouse
 from tests import filler
-from tests.dashboards import NOW, seated, words
+from tests.dashboards import NOW, opened, seated, words
 
 MADRID = "Europe/Madrid"
 DEMO = "Demo Demand"
@@ -42,13 +41,7 @@ def desk(filled: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 
 def at(view: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=60)
-    app.run()
-    app.switch_page(f"views/{view}.py")
-    app.query_params.clear()
-    for name, value in query.items():
-        app.query_params[name] = value
-    return app.run()
+    return opened(view, **query)
 
 
 def asked(app: AppTest, name: str) -> str | None:

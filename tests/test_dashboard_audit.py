@@ -64,10 +64,7 @@ def table(desk: Desk) -> pd.DataFrame:
 
 
 def linked(**params: str) -> AppTest:
-    app = opened()
-    for name, value in params.items():
-        app.query_params[name] = value
-    return app.switch_page("views/audit.py").run()
+    return opened("audit", **params)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -11,9 +12,15 @@ from pipeline import quality
 from pipeline.configuring.markets import load_markets
 from pipeline.jobs import ingest
 from pipeline.jobs import quality as job
-from tests.conftest import NOW, Desk, ask
+from tests.conftest import NOW, Desk, ask, desk_in
 
 Edit = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """An empty warehouse of a market with a month of history: no day before is judged here."""
+    return desk_in(tmp_path, days=31)
 
 
 @pytest.fixture

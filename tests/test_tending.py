@@ -10,7 +10,7 @@ from pipeline import runs
 from pipeline.runs import cancel, request
 from tests import test_scheduler
 from tests.conftest import Desk, ask
-from tests.probes import lines, pids, scheduling, wait_for
+from tests.probes import hurry, lines, pids, scheduling, wait_for
 from tests.test_scheduler import MINUTE, MORNING, terms
 from tests.test_up import runs as is_alive
 
@@ -32,6 +32,8 @@ def state(desk: Desk, run_id: str) -> object:
 def test_a_run_that_ignores_sigterm_is_ended_at_its_deadline(desk: Desk, env: dict[str, str]) -> None:
     with scheduling(env):
         run_id = ask_for(desk, "stubborn")
+        wait_for(lambda: lines(pids(desk.warehouse.path)))
+        hurry(desk.warehouse.path)
         wait_for(lambda: state(desk, run_id) == "failed")
     ended = row(desk, run_id)
     assert ended["failure"] == "deadline"
@@ -45,11 +47,13 @@ def test_a_run_that_forks_is_ended_whole_and_its_job_can_run_again(desk: Desk, e
         wait_for(lambda: len(lines(pids(desk.warehouse.path))) == 2)
         family = [int(pid) for pid in lines(pids(desk.warehouse.path))]
         assert all(is_alive(pid) for pid in family)
+        hurry(desk.warehouse.path)
         wait_for(lambda: state(desk, run_id) == "failed")
-        wait_for(lambda: not any(is_alive(pid) for pid in family), seconds=30)
+        wait_for(lambda: not any(is_alive(pid) for pid in family))
+        hurry(desk.warehouse.path, now=False)
         again = ask_for(desk, "fork", s=0)
         wait_for(lambda: state(desk, again) == "succeeded")
-        wait_for(lambda: not any(is_alive(int(pid)) for pid in lines(pids(desk.warehouse.path))), seconds=30)
+        wait_for(lambda: not any(is_alive(int(pid)) for pid in lines(pids(desk.warehouse.path))))
 
 
 def test_a_queued_run_is_cancelled_at_once_and_a_running_one_within_seconds(desk: Desk, env: dict[str, str]) -> None:
@@ -60,8 +64,8 @@ def test_a_queued_run_is_cancelled_at_once_and_a_running_one_within_seconds(desk
         wait_for(lambda: state(desk, second) == "running")
         assert state(desk, third) == "queued"  # one at a time in a lane
         assert cancel(desk.warehouse, second, by="ana", reason="wrong days", now=MORNING) == "running"
-        wait_for(lambda: state(desk, second) == "cancelled", seconds=30)
-        wait_for(lambda: state(desk, third) == "running", seconds=30)
+        wait_for(lambda: state(desk, second) == "cancelled")
+        wait_for(lambda: state(desk, third) == "running")
     assert row(desk, second)["error"] == "cancelled by ana: wrong days"
     assert state(desk, first) == "cancelled"
     assert ask(desk, "SELECT count(*) AS n FROM job_runs WHERE first_run_id IS NOT NULL AND job = 'ask'").n.iloc[0] == 0
@@ -70,11 +74,12 @@ def test_a_queued_run_is_cancelled_at_once_and_a_running_one_within_seconds(desk
 def test_a_run_of_a_dead_scheduler_is_adopted_with_its_deadline(desk: Desk, env: dict[str, str]) -> None:
     with scheduling(env) as first:
         run_id = ask_for(desk, "stubborn")
-        wait_for(lambda: state(desk, run_id) == "running")
+        wait_for(lambda: lines(pids(desk.warehouse.path)))
         os.kill(first.pid, signal.SIGKILL)
         first.wait()
+        hurry(desk.warehouse.path)
         with scheduling(env):
-            wait_for(lambda: state(desk, run_id) == "failed", seconds=15)
+            wait_for(lambda: state(desk, run_id) == "failed")
     assert row(desk, run_id)["failure"] == "deadline"
     assert terms(desk) == [(True, "ended without a word"), (True, "stopped")]
 
@@ -109,5 +114,5 @@ def test_no_run_outlives_the_death_of_its_process(desk: Desk, env: dict[str, str
         run_id = ask_for(desk, "sleep")
         wait_for(lambda: state(desk, run_id) == "running")
         os.kill(int(str(row(desk, run_id)["pid"])), signal.SIGKILL)
-        wait_for(lambda: state(desk, run_id) == "failed", seconds=30)
+        wait_for(lambda: state(desk, run_id) == "failed")
     assert row(desk, run_id)["failure"] == "interrupted"
