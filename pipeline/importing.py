@@ -31,7 +31,7 @@ def import_file(context: Context) -> Stored:
     refused = _refused(context, bad, f"{wanted}, ")
     if points.empty:
         return refused
-    return store(context, NAME, known[wanted], _span(points, known[wanted]), points) + refused
+    return store(context, NAME, [known[wanted]], _span(points, known[wanted]), points) + refused
 
 
 def import_folder(context: Context, series: Sequence[Series]) -> Iterator[tuple[Stored, SourceError | None]]:
@@ -71,7 +71,7 @@ def _file(context: Context, path: Path, series: Sequence[Series], state: str) ->
         mine = points[points["series"] == one.id]
         early = (mine["valid_at"] > context.now + one.ahead) & (one.kind != "measured")
         if not early.all():
-            stored += store(context, NAME, one, _span(mine[~early], one), mine[~early])
+            stored += store(context, NAME, [one], _span(mine[~early], one), mine[~early])
         if not early.any():
             note_read(context, NAME, [one], Window(written, written), "ok", state)
     return stored

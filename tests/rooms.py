@@ -70,6 +70,8 @@ ROOMS: dict[str, set[str]] = {
     "pipeline.intake": {"errors", "markets", "sources.base"},
     "pipeline.storing": {"errors", "intake", "markets", "runner", "sources.base", "warehouse"},
     "pipeline.planning": {"markets", "sources.base", "warehouse"},
+    "pipeline.asking": {"markets", "planning", "sources.base"},
+    "pipeline.choosing": {"discovery", "errors", "markets", "runner", "sources.base"},
     "pipeline.freshness": {"discovery", "markets", "warehouse"},
     "pipeline.quality": {"freshness", "markets", "warehouse"},
     "pipeline.hierarchy": {"markets", "warehouse"},
@@ -151,4 +153,5 @@ ROOMS: dict[str, set[str]] = {
     "pipeline.retention": {"markets", "warehouse"},
     "dashboard.figures.": {"dashboard.formats", "dashboard.figures", "machine"},
     "dashboard.formats": set(),
+    "dashboard.wording": {"dashboard", "dashboard.formats", "markets"},
 }

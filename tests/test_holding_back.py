@@ -99,13 +99,16 @@ def test_one_that_refuses_us_is_asked_once_an_hour_and_stays_a_failure(full: Des
     assert (n > 0, row["state"]) == (True, "succeeded")
 
 
-def test_one_that_is_silent_twice_in_a_row_does_not_starve_the_next_market(full: Desk, provider: Provider) -> None:
+def test_one_that_is_silent_twice_in_a_row_is_left_until_the_next_run_by_all_markets(
+    full: Desk, provider: Provider
+) -> None:
     full.markets["other"] = replace(full.markets["demo"], id="other")
     fails(provider, Transient("demo: no answer within 30 s; try again later."))
     n, row = asks(full, provider)
-    assert (n, row["failure"]) == (4, "transient")
+    assert (n, row["failure"]) == (2, "transient")
+    assert "other from demo: not asked, because demo got no answer; the next run asks again." in row["error"]
     full.now += 5 * MINUTE
-    assert asks(full, provider)[0] == 4, "it is asked again in the next run"
+    assert asks(full, provider)[0] == 2, "it is asked again in the next run"
 
 
 def test_two_silences_with_an_answer_between_are_not_in_a_row(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.configuring.markets import load_markets
@@ -74,6 +74,7 @@ def test_an_empty_answer_is_fine() -> None:
     assert refused.empty
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(1, 60)), max_size=12), st.integers(1, 90))
 def test_merging_and_cutting_keep_the_time_covered(pairs: list[tuple[int, int]], widest: int) -> None:
     start = pd.Timestamp("2026-03-28T00:00Z").to_pydatetime()

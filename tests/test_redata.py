@@ -52,6 +52,13 @@ def test_one_request_brings_all_series(server: GridServer, store: pd.DataFrame) 
     assert points["made_at"].isna().all()
 
 
+def test_two_series_of_one_indicator_both_get_it(server: GridServer) -> None:
+    settings = Settings.load({"SEXTANT_REDATA_URL": server.url, "SEXTANT_HTTP_TRIES": "1"})
+    pair = [WIDGET[0], replace(WIDGET[0], id="es.again")]
+    points = SOURCE.fetch(pair, Window(utc("2024-10-25"), utc("2024-10-26")), now=server.now, settings=settings)
+    assert points["series"].value_counts().to_dict() == {"es.load": 288, "es.again": 288}
+
+
 def test_the_request_is_as_documented_and_carries_no_token(server: GridServer) -> None:
     fetch(server)
     (request,) = server.requests

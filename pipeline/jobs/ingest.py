@@ -3,9 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from pipeline.discovery import find
-from pipeline.errors import AuthRefused, ConfigError, JobError, NotYetPublished, SourceError, Throttled, Transient
+from pipeline.asking import Questions
+from pipeline.choosing import choose_sources, unready
+from pipeline.errors import (
+    AuthRefused,
+    BadRequest,
+    JobError,
+    NotYetPublished,
+    SourceError,
+    Throttled,
+    Transient,
+)
 from pipeline.failures import failure_of, worst
 from pipeline.importing import NAME as FILES
 from pipeline.importing import import_file, import_folder
@@ -16,6 +26,7 @@ from pipeline.sources.base import Source, Window
 from pipeline.storing import NOT_READY, Stored, note_failure, note_read, store
 
 SILENT_IN_A_ROW = 2
+ANSWERS = ("ok", "empty", NotYetPublished.outcome)
 BUDGET = timedelta(minutes=8)
 """A run stops between two windows after this long, well before its deadline, or all other jobs would wait for a long
 history; the next run goes on."""
@@ -31,30 +42,42 @@ class _Hold:
 
 @dataclass(frozen=True)
 class _Work:
-    """The series that one source is asked for, and the questions."""
+    """The series that one source is asked for, and the questions.
+
+    Of the series `refused` it refused the newest question the last time; `silent_at`: when it last did not answer, if
+    that was the last it did.
+    """
 
     market: Market
     source: Source
     series: tuple[Series, ...]
     plan: list[Step]
+    refused: frozenset[Series]
+    silent_at: datetime | None
+
+    @property
+    def turn(self) -> tuple[float, int]:
+        """Who has little to ask comes first; who was silent comes last, and of these who waits longest."""
+        return 0.0 if self.silent_at is None else self.silent_at.timestamp(), len(self.plan)
 
 
 @dataclass(frozen=True)
-class _Unfinished:
-    """Work that the time of a run was too short for."""
+class _Remark:
+    """What is to be known of a run that went well: what its time was too short for, or what changed."""
 
     words: str
 
 
-Told = Stored | SourceError | _Hold | _Unfinished
+Told = Stored | SourceError | _Hold | _Remark
 
 
 def run(context: Context) -> Outcome:
     """Ask every active market's source for what is missing, new or may have been revised.
 
     A source that refused our identity is asked again after an hour, or at once when a person asks; one that asked
-    us to slow down when it said. One that is silent twice in a row is left until the next run. After BUDGET the run
-    stops and the next one goes on, unless `args` has `whole`; no source may use up the time of the others.
+    us to slow down when it said. One that is silent twice in a row is left until the next run, whatever market asks.
+    After BUDGET the run stops and the next one goes on, unless `args` has `whole`; no source may use up the time of
+    the others, and who was silent is asked last.
 
     `args`: `from` and `to` (ISO times, UTC) ask for the missing slots of that window instead; slots already stored
     are not asked again, so a broken run resumes where it stopped. `series` asks for that series only. `file`,
@@ -67,15 +90,15 @@ def run(context: Context) -> Outcome:
     stored = sum((one for one in told if isinstance(one, Stored)), Stored())
     errors = [one for one in told if isinstance(one, SourceError)]
     holds = [one for one in told if isinstance(one, _Hold)]
-    unfinished = [one.words for one in told if isinstance(one, _Unfinished)]
-    note = "; ".join([f"{stored.written:,} new values of {stored.read:,} read", *unfinished])
+    remarks = [one.words for one in told if isinstance(one, _Remark)]
+    note = "; ".join([f"{stored.written:,} new values of {stored.read:,} read", *remarks])
     gravest = worst([*(failure_of(error) for error in errors), *(hold.failure for hold in holds)])
     failures = (*map(str, errors), *(hold.words for hold in holds))
     return Outcome(stored.read, stored.written, note, failures=failures, failure=gravest)
 
 
 def _told(context: Context) -> Iterator[Told]:
-    """What came of asking all sources, who has little to ask first; each may use its share of the time that is left."""
+    """What came of asking all sources in their turn; each may use its share of the time that is left."""
     end = context.moment() + BUDGET
     work: list[_Work] = []
     for market in _concerned(context):
@@ -86,25 +109,58 @@ def _told(context: Context) -> Iterator[Told]:
             continue
         yield from _left_out(context, market, {one.id for _, series in chosen for one in series})
         work += _work(context, market, chosen)
-    work.sort(key=lambda one: len(one.plan))
+    silent: dict[str, str] = {}
+    work.sort(key=lambda one: one.turn)
     for nth, one in enumerate(work):
-        hold = _held(context, one.source)
+        yield from _rekeyed(context, one)
+        hold, whole, now = _held(context, one.source), context.args.get("whole"), context.moment()
         if hold is not None:
             yield hold
-            continue
-        now = context.moment()
-        share = (end - now) / (len(work) - nth)
-        yield from _asked(context, one, None if context.args.get("whole") else now + share)
+        elif one.source.name in silent:
+            yield _passed_over(context, one, silent[one.source.name])
+        elif nth and one.plan and now >= end and not whole:
+            yield _Remark(_words_left(context, one, len(one.plan)))
+        else:
+            share = (end - now) / (len(work) - nth)
+            yield from _asked(context, one, None if whole else now + share, silent)
+
+
+def _passed_over(context: Context, work: _Work, other: str) -> Transient:
+    """The error of a source that did not answer the market `other` in this run, noted for the series of this one."""
+    error = Transient(
+        f"{work.market.id} from {work.source.name}: not asked, because {other} got no answer; the next run asks again."
+    )
+    note_failure(context, work.source.name, work.series, Window(context.now, context.now), error)
+    return error
+
+
+def _rekeyed(context: Context, work: _Work) -> Iterator[_Remark]:
+    """Say once of which series the values stored so far were asked for by another key: they stay as they are."""
+    if work.source.name == FILES:
+        return
+    names = [one.id for one in work.series]
+    rows = context.warehouse.ask("keys_answered", source=work.source.name, names=names)
+    before = dict(zip(rows["series"], rows["key"], strict=True))
+    for one in work.series:
+        old, new = before.get(one.id), one.keys.get(work.source.name, "")
+        if old not in (None, new):
+            yield _Remark(
+                f"{one.id} is now {new!r} of {work.source.name} and was {old!r}: what is stored stays, so give it "
+                "another name if it is another thing"
+            )
 
 
 def _work(context: Context, market: Market, chosen: Sequence[tuple[Source, tuple[Series, ...]]]) -> Iterator[_Work]:
     """What there is to ask of the market's sources; one that answered lately is left out."""
     for source, series in chosen:
         meant = tuple(one for one in series if _meant(context, one))
-        if meant and not _lately(context, source, meant):
-            yield _Work(
-                market, source, meant, [] if _is_folder(context, source) else _plan(context, market, source, meant)
-            )
+        said = _last_words(context, source, meant)
+        refused = frozenset(one for one in meant if one.id in said and said[one.id].outcome == BadRequest.outcome)
+        if _lately(context, source, [said.get(one.id) for one in meant if one not in refused]):
+            meant = tuple(one for one in meant if one in refused)
+        if meant:
+            plan = [] if _is_folder(context, source) else _plan(context, market, source, meant)
+            yield _Work(market, source, meant, plan, refused, _silent_at(context, source, meant))
 
 
 def _is_folder(context: Context, source: Source) -> bool:
@@ -127,7 +183,7 @@ def _concerned(context: Context) -> list[Market]:
 def _left_out(context: Context, market: Market, chosen: set[str]) -> Iterator[SourceError]:
     """Say of which series no source is ready, and fail where a target is made of one of them."""
     own = {leg.id for target in market.targets for leg in target.legs}
-    for name, reason in _unready(context, market).items():
+    for name, reason in unready(context, market).items():
         left = [one for one in market.series if name in one.keys and one.id not in chosen and _meant(context, one)]
         if not left:
             continue
@@ -148,33 +204,57 @@ def _held(context: Context, source: Source) -> _Hold | None:
     return _Hold(f"{row.message} It is not asked again until {row.again_at:%d %b %H:%M}Z.", failure)
 
 
-def _lately(context: Context, source: Source, series: tuple[Series, ...]) -> bool:
-    """Whether the source answered so lately that the scheduler need not ask; what a person asks for is asked."""
-    if not source.every or "from" in context.args:
-        return False
-    names, since = [one.id for one in series], context.moment() - source.every
-    asked = {"source": source.name, "names": names, "since": since, "now": context.moment(), "run_id": context.run_id}
-    return bool(context.warehouse.ask("answered_lately", **asked).lately.iloc[0])
+def _last_words(context: Context, source: Source, series: Sequence[Series]) -> dict[str, Any]:
+    """What the source said last of the present of each series, by its id: a row with `outcome` and `seen_at`."""
+    asked = {"source": source.name, "names": [one.id for one in series], "now": context.moment()}
+    rows = context.warehouse.ask("last_words", run_id=context.run_id, **asked)
+    return {str(row.series): row for row in rows.itertuples(index=False)}
 
 
-def _asked(context: Context, work: _Work, until: datetime | None) -> Iterator[Told]:
-    """Ask window after window, at least one, until the moment `until`."""
+def _silent_at(context: Context, source: Source, series: Sequence[Series]) -> datetime | None:
+    """When the source was last asked, if it did not answer then."""
+    asked = {"source": source.name, "names": [one.id for one in series], "now": context.moment()}
+    rows = context.warehouse.ask("silent_at", **asked)
+    return None if rows.empty else rows["seen_at"].iloc[0].to_pydatetime()
+
+
+def _lately(context: Context, source: Source, said: Sequence[Any]) -> bool:
+    """Whether the source answered so lately, all it was asked for, that the scheduler need not ask.
+
+    What it refused does not count: somebody may have mended it. What a person asks for is asked.
+    """
+    since = context.moment() - source.every
+    return (
+        bool(source.every)
+        and "from" not in context.args
+        and all(one is not None and one.scheduled and one.outcome in ANSWERS and one.seen_at > since for one in said)
+    )
+
+
+def _asked(context: Context, work: _Work, until: datetime | None, silences: dict[str, str]) -> Iterator[Told]:
+    """Ask window after window, at least one, until the moment `until`; one that is silent is told to `silences`."""
     if _is_folder(context, work.source):
         for rows, failed in import_folder(context, work.series):
             yield failed or rows
         return
-    plan, silent = work.plan, 0
+    questions, silent = Questions(work.plan, work.refused), 0
     label = f"ingest {work.market.id} from {work.source.name}"
-    for nth, (window, series) in enumerate(context.progress(plan, label, len(plan))):
+    for nth, (window, series) in enumerate(context.progress(questions, label, len(questions))):
         if nth and until is not None and context.moment() >= until:
-            yield _Unfinished(_words_left(context, work, len(plan) - nth))
+            yield _Remark(_words_left(context, work, len(questions) + 1))
             return
         try:
             yield _step(context, work.source, series, window)
+            questions.answered(window, series)
             silent = 0
         except SourceError as error:
-            yield error
             silent = silent + 1 if isinstance(error, Transient) else 0
+            if isinstance(error, BadRequest) and not questions.refused(window, series):
+                continue
+            note_failure(context, work.source.name, series, window, error)
+            yield error
+            if silent == SILENT_IN_A_ROW:
+                silences[work.source.name] = work.market.id
             if isinstance(error, AuthRefused | Throttled) or silent == SILENT_IN_A_ROW:
                 return
 
@@ -183,36 +263,6 @@ def _words_left(context: Context, work: _Work, n: int) -> str:
     asks = "1 question" if n == 1 else f"{n:,} questions"
     goes_on = "ask for the window again" if "from" in context.args else "continues in the next run"
     return f"{asks} of {work.market.id} to {work.source.name} left: {goes_on}"
-
-
-def choose_sources(context: Context, market: Market) -> list[tuple[Source, tuple[Series, ...]]]:
-    """The market's sources, best first, each with the series it is to be asked for.
-
-    A series is asked of the first source that has a key for it and is ready; one that has none is left out. Raises
-    SourceError with all reasons when no series has one.
-    """
-    unready = _unready(context, market)
-    left, chosen = list(market.series), []
-    for name in market.sources:
-        mine = tuple(one for one in left if name in one.keys and name not in unready)
-        left = [one for one in left if one not in mine]
-        chosen += [(_source(market, name), mine)] if mine else []
-    if not chosen:
-        raise SourceError(f"market {market.id} has no usable source: {' '.join(unready.values())}")
-    return chosen
-
-
-def _unready(context: Context, market: Market) -> dict[str, str]:
-    """Why those of the market's sources that are not ready are not, by name."""
-    reasons = {name: _source(market, name).ready(context.settings) for name in market.sources}
-    return {name: reason for name, reason in reasons.items() if reason is not None}
-
-
-def _source(market: Market, name: str) -> Source:
-    source: Source | None = find("pipeline.sources", name, "SOURCE")
-    if source is None:
-        raise ConfigError(f"market {market.id} names the source {name!r}, which there is not; mend sextant.toml.")
-    return source
 
 
 def _plan(context: Context, market: Market, source: Source, series: Sequence[Series]) -> list[Step]:
@@ -229,13 +279,10 @@ def _plan(context: Context, market: Market, source: Source, series: Sequence[Ser
 def _step(context: Context, source: Source, series: Sequence[Series], window: Window) -> Stored:
     try:
         points = source.fetch(series, window, now=context.now, settings=context.settings)
-    except SourceError as error:
+    except NotYetPublished as error:
         note_failure(context, source.name, series, window, error)
-        if isinstance(error, NotYetPublished):
-            return Stored()
-        raise
-    rows = [store(context, source.name, one, window, points[points["series"] == one.id]) for one in series]
-    return sum(rows, Stored())
+        return Stored()
+    return store(context, source.name, series, window, points, by_key=True)
 
 
 JOB = Job(name="ingest", title="Fetch what sources have published", run=run)

@@ -35,9 +35,10 @@ class Source(Protocol):
     every: timedelta
 
     def group(self, series: Series) -> str:
-        """The question that `series` belongs to: series of one word are asked together, and fail together.
+        """The question that `series` belongs to: series of one word are asked together.
 
-        They share the window. Never raises: a series that cannot be asked for is a question of its own.
+        They share the window and what goes wrong; of a question that is refused, the wrong series are searched out.
+        Never raises: a series that cannot be asked for is a question of its own.
         """
 
     def ready(self, settings: Settings) -> str | None:

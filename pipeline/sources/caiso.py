@@ -16,7 +16,7 @@ from pipeline.errors import BadRequest
 from pipeline.markets import Series
 from pipeline.settings import Settings
 from pipeline.sources.answers import frame, not_yet
-from pipeline.sources.base import Window
+from pipeline.sources.base import Window, group_of
 from pipeline.sources.http import client_for
 from pipeline.sources.oasis import RUNS, Run, parse, slow_down
 
@@ -34,10 +34,8 @@ class Caiso:
 
     def group(self, series: Series) -> str:
         """See Source.group: one question answers all places of a run; a series that cannot be asked for is alone."""
-        try:
-            return next(iter(_by_run([series])))
-        except BadRequest:
-            return series.id
+        run = series.keys.get(self.name, "").rpartition(":")[0]
+        return group_of(series, run, lambda one: _by_run([one]))
 
     def ready(self, settings: Settings) -> str | None:
         """See Source.ready."""

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from pipeline.errors import NotYetPublished
 from pipeline.markets import Series
 from pipeline.settings import Settings
 from pipeline.sources import ercot_api as api
+from pipeline.sources.answers import not_yet
 from pipeline.sources.base import Window
 from pipeline.sources.ercot_display import completed
 from pipeline.sources.ercot_kept import Kept
@@ -73,8 +73,7 @@ class Ercot:
             found = self._table(series.id, name, point, piece, now, settings)
             parts.append(points_of(found, series, (name, area), piece, now, self.name))
         if not parts or (all(part.empty for part in parts) and window.start > now - series.cadence - series.delay):
-            since = f"{window.start:%Y-%m-%d %H:%M} UTC"
-            raise NotYetPublished(f"{series.id} from ercot: nothing yet from {since} on; ask again later.")
+            raise not_yet(series.id, self.name, window.start)
         return pd.concat(parts, ignore_index=True)
 
     def _table(

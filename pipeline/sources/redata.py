@@ -48,7 +48,7 @@ class Redata:
 
         A series the answer leaves out has no rows in the result.
         """
-        wanted = {_key(one): one for one in series}
+        wanted = {one: _key(one) for one in series}
         names = ", ".join(one.id for one in series)
         try:
             found = client_for(settings).get(
@@ -91,20 +91,20 @@ def _unambiguous(moment: datetime, step: timedelta) -> str:
     return f"{local:%Y-%m-%dT%H:%M}"
 
 
-def parse(body: bytes, *, wanted: Mapping[str, Series]) -> pd.DataFrame:
-    """Points (POINT_COLUMNS) of the `wanted` indicators (by their REData id) in one answer.
+def parse(body: bytes, *, wanted: Mapping[Series, str]) -> pd.DataFrame:
+    """Points (POINT_COLUMNS) of the `wanted` series, each with the REData id of its indicator, in one answer.
 
     Raises BrokenBody for what is no JSON, SchemaChanged for JSON of another shape.
     """
-    names = ", ".join(one.id for one in wanted.values())
+    names = ", ".join(one.id for one in wanted)
     document = decode_json(body)
     included = document.get("included") if isinstance(document, dict) else None
     if not isinstance(included, list) or not all(isinstance(part, dict) and "id" in part for part in included):
         raise changed(names, Redata.name, "no list `included` of parts with an `id`")
     parts = {str(part["id"]): part for part in included}
-    if parts and not parts.keys() & wanted.keys():
-        raise changed(names, Redata.name, f"no part {', '.join(wanted)}, only {', '.join(sorted(parts))}")
-    frames = [_part(parts[key], one) for key, one in wanted.items() if key in parts]
+    if parts and not parts.keys() & set(wanted.values()):
+        raise changed(names, Redata.name, f"no part {', '.join(wanted.values())}, only {', '.join(sorted(parts))}")
+    frames = [_part(parts[key], one) for one, key in wanted.items() if key in parts]
     return pd.concat(frames, ignore_index=True) if frames else points(names, [])
 
 

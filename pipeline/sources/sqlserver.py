@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from pipeline.errors import NotYetPublished, SchemaChanged
+from pipeline.errors import SchemaChanged
 from pipeline.markets import Series
 from pipeline.settings import Settings
+from pipeline.sources.answers import not_yet
 from pipeline.sources.base import POINT_COLUMNS, Window
 from pipeline.sources.ercot_clock import ZONE, day_ahead_at, flagged, localised, starts
 from pipeline.sources.sql_clocks import local_bounds, moment_of
@@ -24,7 +25,6 @@ from pipeline.sources.sql_drivers import Database, database, lacking
 from pipeline.sources.sql_tables import FLAGS, NAME, SCHEMA, Clock, Question, Table, question_of
 
 PAGE = 20_000
-SECOND = timedelta(seconds=1)
 Row = tuple[Any, ...]
 
 
@@ -51,12 +51,12 @@ class SqlServer:
         where nothing tells its two rows apart.
         """
         questions = {one: question_of(one) for one in series}
-        subject = f"{', '.join(one.id for one in series)} from {NAME}"
-        with database(settings, subject=subject) as opened:
+        names = ", ".join(one.id for one in series)
+        with database(settings, subject=f"{names} from {NAME}") as opened:
             frames = [_fetched(opened, one, question, window, now) for one, question in questions.items()]
         found = pd.concat(frames, ignore_index=True)
         if found.empty and window.start > now - min(one.cadence + one.delay for one in series):
-            raise NotYetPublished(f"{subject}: nothing yet from {window.start:%Y-%m-%d %H:%M} UTC on; ask again later.")
+            raise not_yet(names, NAME, window.start)
         return found
 
 

@@ -6,7 +6,7 @@ than what was learned from, never the other way round. Weather data by Open-Mete
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from urllib.parse import urlsplit, urlunsplit
@@ -16,6 +16,7 @@ import pandas as pd
 
 from pipeline.errors import BadRequest
 from pipeline.markets import Place, Series
+from pipeline.planning import cut
 from pipeline.settings import Settings
 from pipeline.sources.answers import frame, not_yet
 from pipeline.sources.base import Window, group_of
@@ -146,11 +147,8 @@ def _cut(parts: Sequence[_Part], series: Sequence[Series], wanted: dict[str, Var
     share = len(_places(series)) * len(_asked(wanted)) / 10 / 14
     widest = timedelta(days=max(1.0, WEIGHT / share // 1 - 1.0))
     for part in parts:
-        start = part.window.start
-        while start < part.window.end:
-            end = min(start + widest, part.window.end)
-            yield _Part(part.url, Window(start, end), part.ending, part.known_after)
-            start = end
+        for window in cut([part.window], widest):
+            yield replace(part, window=window)
 
 
 def _places(series: Sequence[Series]) -> list[Coordinates]:

@@ -25,13 +25,13 @@ SELECT count(DISTINCT valid_at) AS n FROM raw WHERE series = $series AND valid_a
 -- Points of `batch` that are new or differ from the newest stored value, whether they revise one and if so whether they
 -- say to have been made later than what they revise.
 WITH stored AS (
-    SELECT valid_at, arg_max(value, seen_at) AS value, arg_max(made_at, seen_at) AS made_at FROM raw
-    WHERE series = $series AND valid_at BETWEEN $first AND $last
-    GROUP BY valid_at)
+    SELECT series, valid_at, arg_max(value, seen_at) AS value, arg_max(made_at, seen_at) AS made_at FROM raw
+    WHERE list_contains($series, series) AND valid_at BETWEEN $first AND $last
+    GROUP BY series, valid_at)
 SELECT b.*, s.value IS NOT NULL AS revised, coalesce(b.made_at > s.made_at, false) AS newer
-FROM batch b LEFT JOIN stored s USING (valid_at)
+FROM batch b LEFT JOIN stored s USING (series, valid_at)
 WHERE s.value IS DISTINCT FROM b.value
-ORDER BY b.valid_at;
+ORDER BY b.series, b.valid_at;
 
 -- name: missing_slots
 -- Grid slots of [start, end) without a value that were not already asked for in vain `tries` times.
@@ -58,13 +58,21 @@ ORDER BY again_at DESC LIMIT 1;
 -- Which states of which files of $source were read for which series.
 SELECT DISTINCT series, message FROM fetches WHERE source = $source AND outcome = 'ok' AND message != '';
 
--- name: answered_lately
--- Whether the scheduler's run $run_id need not ask: what $source said last of the present was an answer, and came after
--- $since, for each of $names. A run out of time has asked only for the past.
-WITH last AS (
-    SELECT outcome, seen_at FROM fetches
-    WHERE source = $source AND list_contains($names, series) AND seen_at <= $now AND window_end > seen_at - INTERVAL 1 DAY
-    QUALIFY row_number() OVER (PARTITION BY series ORDER BY seen_at DESC, window_end DESC) = 1)
-SELECT (SELECT count(*) FROM last
-        WHERE outcome IN ('ok', 'empty', 'not_yet_published') AND seen_at > $since) = len($names)
-   AND EXISTS (FROM job_runs WHERE run_id = $run_id AND requested_by = 'scheduler') AS lately;
+-- name: last_words
+-- What $source said last of the present of each of $names, when, and whether a scheduler asked for the run $run_id. A run
+-- out of time has asked only for the past.
+SELECT series, outcome, seen_at, EXISTS (FROM job_runs WHERE run_id = $run_id AND requested_by = 'scheduler') AS scheduled
+FROM fetches
+WHERE source = $source AND list_contains($names, series) AND seen_at <= $now AND window_end > seen_at - INTERVAL 1 DAY
+QUALIFY row_number() OVER (PARTITION BY series ORDER BY seen_at DESC, window_end DESC) = 1;
+
+-- name: silent_at
+-- When $source was last asked for any of $names, if it did not answer then; else no row.
+WITH asked AS (
+    SELECT outcome, seen_at FROM fetches WHERE source = $source AND list_contains($names, series) AND seen_at <= $now)
+SELECT seen_at FROM asked WHERE outcome = 'transient' AND seen_at = (SELECT max(seen_at) FROM asked) LIMIT 1;
+
+-- name: keys_answered
+-- By which key $source answered each of $names last, as far as that is written down.
+SELECT series, arg_max(message, seen_at) AS key FROM fetches
+WHERE source = $source AND list_contains($names, series) AND outcome = 'ok' AND message != '' GROUP BY series;

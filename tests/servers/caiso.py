@@ -38,13 +38,15 @@ EIA_AREAS = {"CISO": "CA ISO-TAC", "PGAE": "PGE-TAC", "SCE": "SCE-TAC", "SDGE": 
 
 class CaisoServer(GridServer):
     """Publishes what is known at `now`: actuals and real-time prices `lag` after their interval, forecasts and
-    day-ahead prices on their day. `gap_s`: questions closer together than that violate the use policy."""
+    day-ahead prices on their day. `gap_s`: questions closer together than that violate the use policy. `wrong`: places
+    that make a question invalid, whatever else it asks for."""
 
     def __init__(
         self, store: Store, now: datetime, *, lag: timedelta = timedelta(minutes=10), gap_s: float = 0.0
     ) -> None:
         super().__init__(pd.DataFrame(index=pd.DatetimeIndex([], tz="UTC")), now, lag=lag)
         self.store, self.lag, self.gap_s = dict(store), lag, gap_s
+        self.wrong: set[str] = set()
         self._asked_at = float("-inf")
 
     def _honest(self, request: Recorded) -> Answer:
@@ -64,6 +66,8 @@ class CaisoServer(GridServer):
         query = request.one("queryname")
         runs = [run for run in ITEMS if run in self.store and _is_asked(run, request.query)]
         named = request.query.get("tac_area_name" if query == "SLD_FCST" else "node", [""])[0]
+        if self.wrong & set(named.split(",")):
+            return oasis.error("1001", "Invalid Request", now, "INVALID_REQUEST.xml")
         parts = [(run, self.known(run, start, end, named)) for run in runs]
         parts = [(run, values) for run, values in parts if values.notna().any(axis=None)]
         if not parts:
