@@ -24,6 +24,8 @@ WALK_S = 30.0
 FIRST_S = 4.0
 """The first walk comes early, so that a short measurement has one too."""
 POINTS = 12
+LOOK_BACK = timedelta(days=2)
+"""As the backfill job looks back."""
 AHEAD = timedelta(minutes=90)
 """Later than the invented rows of the warehouse are dated, early in an hour even ahead of the clock."""
 REVISED, MOVED = 12.0, 25.0
@@ -88,7 +90,9 @@ def walk(house: Warehouse, target: str, number: int, now: datetime) -> int:
     for table, frame in tables.items():
         with house.write() as session:
             rows += session.upsert(table, frame)
-    scores = house.ask("unscored", as_of=now + AHEAD).assign(scored_at=pd.Timestamp(now), run_id="walk")
+    scores = house.ask("unscored", since=now - LOOK_BACK, as_of=now + AHEAD).assign(
+        scored_at=pd.Timestamp(now), run_id="walk"
+    )
     with house.write() as session:
         return rows + session.append("accuracy", scores)
 

@@ -59,7 +59,14 @@ def _operations(about: dict[str, Any], series: Iterable[str], now: datetime, zon
             ("page_durations", {"job": "forecast", "since": now - timedelta(days=30), "n": 400}),
         ],
         "data": [
-            ("freshness", {"series": tuple(series), "behind": tuple(timedelta(minutes=15) for _ in series)}),
+            (
+                "freshness",
+                {
+                    "series": tuple(series),
+                    "behind": tuple(timedelta(minutes=15) for _ in series),
+                    "since": now - timedelta(days=2),
+                },
+            ),
             ("page_open_alerts", {}),
             ("page_series", {"since": now - timedelta(days=1)}),
             ("page_quality", {}),

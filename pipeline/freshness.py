@@ -1,7 +1,8 @@
 """Session + market + moment -> how current each series is, in missed intervals, and why; read off the data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,9 @@ GRACE = timedelta(minutes=15)
 """A published value may be this much later in the warehouse: ingest asks every few minutes."""
 DAY_GRACE = timedelta(hours=1)
 """Forecasts and prices come a day at a time; a provider may put the new day on show a little after midnight."""
+LATELY = timedelta(days=2)
+"""What was asked since usually tells all; questions of years would be read for it otherwise."""
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 SILENCE = timedelta(minutes=20)
 """A source not asked for longer was not asked: ingest does not run. Of one that is asked seldom, `every` and LATER."""
 LATER = timedelta(minutes=15)
@@ -44,10 +48,22 @@ class Freshness:
 
 def look(session: Session, market: Market, now: datetime) -> list[Freshness]:
     """How current each series of `market` is at `now` (aware UTC), in the market's order."""
-    names = [series.id for series in market.series]
-    behind = [series.cadence + series.delay for series in market.series]
-    found = session.ask("freshness", series=names, behind=behind).set_index("series").to_dict("index")
+    found = _asked(session, market.series, now - LATELY)
+    # What was not answered lately, or never came, is told by all that was ever asked; a run may straddle the moment.
+    older = [one for one in market.series if not _told(found[one.id], now - LATELY + timedelta(hours=1))]
+    found |= _asked(session, older, BEGINNING) if older else {}
     return [_judged(series, market, found[series.id], now) for series in market.series]
+
+
+def _asked(session: Session, series: Sequence[Series], since: datetime) -> dict[str, dict[Any, Any]]:
+    names, behind = [one.id for one in series], [one.cadence + one.delay for one in series]
+    found = session.ask("freshness", series=names, behind=behind, since=since)
+    return {str(row["series"]): row for row in found.to_dict("records")}
+
+
+def _told(row: dict[Any, Any], since: datetime) -> bool:
+    answered_at = _moment(row["answered_at"])
+    return _moment(row["newest"]) is not None and answered_at is not None and answered_at > since
 
 
 def due_slot(series: Series, zone: str, now: datetime) -> datetime:

@@ -23,7 +23,7 @@ def days(session: Session, market: Market, series: Series, now: datetime) -> pd.
     """Rows of table `quality` but for `checked_at` and `run_id`, for each local day whose facts may have changed
     since the last check; at the first check every day since the series begins.
     """
-    last = session.ask("quality_checked", series=series.id, now=now).iloc[0]
+    last = session.ask("quality_checked", series=[series.id], now=now).iloc[0]
     first = pd.isna(last.checked_at)
     touched = session.ask(
         "touched_days",
@@ -60,11 +60,12 @@ def examine(session: Session, market: Market, series: Series, batch: pd.DataFram
 
 def work(session: Session, markets: dict[str, Market], now: datetime, *, every: timedelta) -> bool:
     """Whether a source was asked, or a day began, since the last check, which is `every` ago at least."""
-    return any(_waits(session, one, series, now, every) for one in markets.values() for series in one.series)
+    names = [series.id for market in markets.values() for series in market.series]
+    rows = session.ask("quality_checked", series=names, now=now)
+    return any(_waits(row, now, every) for row in rows.itertuples())
 
 
-def _waits(session: Session, market: Market, series: Series, now: datetime, every: timedelta) -> bool:
-    row = session.ask("quality_checked", series=series.id, now=now).iloc[0]
+def _waits(row: Any, now: datetime, every: timedelta) -> bool:
     if pd.isna(row.asked_at):
         return False
     if pd.isna(row.checked_at):

@@ -4,7 +4,7 @@ Everything is read off the data themselves and the locks, so it is true also whe
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -14,9 +14,10 @@ from pipeline.errors import WrongFile
 from pipeline.markets import Market, Target
 from pipeline.punctuality import current_origin, newest_due
 from pipeline.settings import Settings
-from pipeline.warehouse import Warehouse
+from pipeline.warehouse import Session, Warehouse
 
 WEEK, HOUR = timedelta(days=7), timedelta(hours=1)
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 WORDS = ("ok", "warning", "critical", "unknown")
 Row = dict[str, Any]
 
@@ -45,7 +46,6 @@ def look(warehouse: Warehouse, settings: Settings, markets: dict[str, Market], n
 
     Raises NoWarehouse, Busy, Held as a read does, WrongFile when the warehouse is of an older release.
     """
-    due = current_origin(now)
     with warehouse.read() as session:
         if not session.migrated():
             raise WrongFile(
@@ -55,11 +55,7 @@ def look(warehouse: Warehouse, settings: Settings, markets: dict[str, Market], n
         term = _rows(session.ask("status_term"))[0]
         jobs = _rows(session.ask("status_jobs", since=now - WEEK))
         alerts = _rows(session.ask("status_alerts"))
-        targets = [
-            _target(one, _rows(session.ask("status_targets", target=one.id, since=now - WEEK, due=due))[0], now)
-            for market in markets.values()
-            for one in market.targets
-        ]
+        targets = _targets(session, [one for market in markets.values() for one in market.targets], now)
         series = [vars(one) for market in markets.values() for one in freshness.look(session, market, now)]
         names = machine.sharing(warehouse, settings)
         history = session.ask("capacity_history", names=names, since=now - timedelta(days=60))
@@ -81,6 +77,16 @@ def look(warehouse: Warehouse, settings: Settings, markets: dict[str, Market], n
     )
 
 
+def _targets(session: Session, targets: list[Target], now: datetime) -> list[Row]:
+    """All targets in two questions: those without an issue in the last week are looked for in all there is."""
+    asked: dict[str, Any] = {"since": now - WEEK, "due": current_origin(now)}
+    found = _rows(session.ask("status_targets", targets=[one.id for one in targets], back=now - WEEK, **asked))
+    silent = [row["target"] for row in found if row["origin"] is None]
+    older = _rows(session.ask("status_targets", targets=silent, back=BEGINNING, **asked)) if silent else []
+    by_id = {row["target"]: row for row in [*found, *older]}
+    return [_target(one, by_id[one.id], now) for one in targets]
+
+
 def _target(target: Target, row: Row, now: datetime) -> Row:
     due = newest_due(now - target.issue_delay - target.issue_grace, target.every)
     late = 0 if row["origin"] is None else max(0, -((row["origin"] - due) // target.every))
@@ -92,7 +98,7 @@ def _judge(scheduler: Row, targets: list[Row], series: list[Row], alerts: list[R
     found = []
     if not scheduler["alive"]:
         found.append(
-            ("critical", "no scheduler runs: nothing is fetched, forecast or trained; start `jobs.py schedule`")
+            ("critical", "no scheduler runs: nothing is fetched, forecast or trained; start `python jobs.py schedule`")
         )
     for row in targets:
         if row["n_ahead"]:

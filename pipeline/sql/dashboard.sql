@@ -1,30 +1,42 @@
 -- name: page_freshness
 -- One row: what was issued last, up to the origin $due, and how far the actuals reach.
-WITH issued AS (
-    SELECT origin, made_at, mode, status, version_id, issuer FROM issued_latest
-    WHERE target = $target AND origin <= $due
-    ORDER BY origin DESC, horizon LIMIT 1),
+WITH newest AS (
+    SELECT origin FROM predictions WHERE target = $target AND issuer IN ('sextant', 'reissue') AND origin <= $due
+    ORDER BY origin DESC LIMIT 1),
+issued AS (
+    SELECT origin, made_at, mode, status, version_id, issuer FROM predictions
+    WHERE target = $target AND issuer IN ('sextant', 'reissue') AND origin = (SELECT origin FROM newest)
+    ORDER BY horizon, made_at DESC, issuer = 'reissue' DESC LIMIT 1),
 known AS (
     SELECT max(valid_at) AS newest_actual, max(known_at) AS actuals_known_at FROM actuals WHERE target = $target)
 SELECT k.*, i.origin, i.made_at, i.mode, i.status, i.version_id, i.issuer FROM known k LEFT JOIN issued i ON true;
 
 -- name: page_issue
 -- The newest issue up to the origin $due, one row a horizon, beside the issue before it for the same hours.
-WITH sextant AS (
-    SELECT * FROM issued_latest WHERE target = $target AND origin <= $due),
-newest AS (SELECT max(origin) AS origin FROM sextant),
-before AS (SELECT max(origin) AS origin FROM sextant WHERE origin < (SELECT origin FROM newest))
+WITH newest AS (
+    SELECT origin FROM predictions WHERE target = $target AND issuer IN ('sextant', 'reissue') AND origin <= $due
+    ORDER BY origin DESC LIMIT 1),
+before AS (
+    SELECT origin FROM predictions
+    WHERE target = $target AND issuer IN ('sextant', 'reissue') AND origin < (SELECT origin FROM newest)
+    ORDER BY origin DESC LIMIT 1),
+-- Two origins of years: whatever is joined is cut to them first.
+made AS (
+    SELECT * FROM predictions WHERE target = $target AND origin <= (SELECT origin FROM newest)
+      AND origin >= (SELECT coalesce(b.origin, n.origin) FROM newest n LEFT JOIN before b ON true)),
+sextant AS (
+    SELECT * FROM made WHERE issuer IN ('sextant', 'reissue')
+    QUALIFY row_number() OVER (PARTITION BY origin, horizon ORDER BY made_at DESC, issuer = 'reissue' DESC) = 1),
+inputs AS (SELECT * FROM features WHERE target = $target AND origin = (SELECT origin FROM newest))
 SELECT s.horizon, s.valid_at, s.origin, s.made_at, s.mode, s.status, s.reason, s.version_id, s.issuer,
        first.made_at AS first_made_at, first.version_id AS first_version_id,
        s.p05, s.p10, s.p50, s.p90, s.p95, s.p50 - b.p50 AS change,
        o.p50 AS operator, f.as_of, f.stale_hours, f.filled_hours
 FROM sextant s
 LEFT JOIN sextant b ON b.valid_at = s.valid_at AND b.origin = (SELECT origin FROM before)
-LEFT JOIN predictions o
-    ON o.target = s.target AND o.origin = s.origin AND o.horizon = s.horizon AND o.issuer = 'operator'
-LEFT JOIN predictions first
-    ON first.target = s.target AND first.origin = s.origin AND first.horizon = s.horizon AND first.issuer = 'sextant'
-LEFT JOIN features f ON f.target = s.target AND f.origin = s.origin AND f.horizon = s.horizon
+LEFT JOIN made o ON o.origin = s.origin AND o.horizon = s.horizon AND o.issuer = 'operator'
+LEFT JOIN made first ON first.origin = s.origin AND first.horizon = s.horizon AND first.issuer = 'sextant'
+LEFT JOIN inputs f ON f.origin = s.origin AND f.horizon = s.horizon
 WHERE s.origin = (SELECT origin FROM newest)
 ORDER BY s.horizon;
 
@@ -125,10 +137,10 @@ FROM drift WHERE target = $target AND run_id = (SELECT run_id FROM newest)
 ORDER BY drifted DESC, effect DESC NULLS LAST, kind, subject;
 
 -- name: page_backtest
--- The newest comparison of families on a hold-out: one row a family and horizon.
+-- The newest comparison of families on a hold-out: one row a family and horizon; last_hour is a rule beside them.
 WITH newest AS (
     SELECT run_id FROM backtests WHERE target = $target AND kind = 'hold_out' GROUP BY run_id
-    ORDER BY count(DISTINCT family) > 1 DESC, max(scored_at) DESC LIMIT 1)
+    ORDER BY count(DISTINCT family) FILTER (family <> 'last_hour') > 1 DESC, max(scored_at) DESC LIMIT 1)
 SELECT family, horizon, n, mae, rmse, mape, bias, mase, pinball_loss, coverage, window_start, window_end, scored_at
 FROM backtests WHERE target = $target AND slice = 'all' AND run_id = (SELECT run_id FROM newest)
 ORDER BY family, horizon;
@@ -137,7 +149,7 @@ ORDER BY family, horizon;
 -- The same, mean over the horizons, best first.
 WITH newest AS (
     SELECT run_id FROM backtests WHERE target = $target AND kind = 'hold_out' GROUP BY run_id
-    ORDER BY count(DISTINCT family) > 1 DESC, max(scored_at) DESC LIMIT 1)
+    ORDER BY count(DISTINCT family) FILTER (family <> 'last_hour') > 1 DESC, max(scored_at) DESC LIMIT 1)
 SELECT family, min(n) AS n, avg(mae) AS mae, sqrt(avg(rmse ** 2)) AS rmse, avg(bias) AS bias, avg(mase) AS mase,
        avg(coverage) AS coverage, avg(hit_rate) AS hit_rate, avg(tail_mae) AS tail_mae, avg(profit) AS profit,
        avg(pinball_loss) AS pinball_loss, min(window_start) AS window_start, max(window_end) AS window_end

@@ -4,9 +4,15 @@ SELECT DISTINCT origin FROM features WHERE target = $target AND origin BETWEEN $
 
 -- name: pending_features
 -- Feature rows no forecast was issued for: replayed ones, and live ones while they are in time.
-SELECT f.* FROM features f
-ANTI JOIN (SELECT DISTINCT target, origin FROM predictions WHERE issuer = 'sextant' AND target = $target) p
-USING (target, origin)
+WITH waiting AS (
+    SELECT origin FROM features WHERE target = $target AND as_of <= $now AND mode = 'replay'
+    UNION
+    SELECT origin FROM features WHERE target = $target AND as_of <= $now AND origin >= $current),
+issued AS (
+    SELECT DISTINCT origin FROM predictions SEMI JOIN waiting USING (origin)
+    WHERE target = $target AND issuer = 'sextant'),
+pending AS (SELECT origin FROM waiting ANTI JOIN issued USING (origin))
+SELECT f.* FROM features f SEMI JOIN pending USING (origin)
 WHERE f.target = $target AND f.as_of <= $now AND (f.mode = 'replay' OR f.origin >= $current)
 ORDER BY f.origin, f.horizon;
 
@@ -31,15 +37,28 @@ WHERE target = $target AND valid_at >= $first AND valid_at <= $last
   AND known_at <= $as_of AND written_at <= $written_by
 ORDER BY valid_at, known_at, written_at;
 
+-- name: scored_until
+-- When the newest run of backfill that ended well began, up to $now.
+SELECT max(started_at) AS started_at FROM job_runs
+WHERE job = 'backfill' AND state IN ('succeeded', 'skipped') AND started_at <= $now;
+
 -- name: unscored
--- Issued forecasts whose actual exists in a version they were not scored against.
-WITH due AS (
+-- Issued forecasts whose actual exists in a version they were not scored against, where either was written since $since.
+WITH fresh AS (SELECT DISTINCT target, valid_at FROM actuals WHERE written_at >= $since OR known_at >= $since),
+asked AS (
+    SELECT * FROM predictions SEMI JOIN fresh USING (target, valid_at) WHERE p50 IS NOT NULL
+    UNION ALL
+    SELECT * FROM predictions ANTI JOIN fresh USING (target, valid_at) WHERE p50 IS NOT NULL AND written_at >= $since),
+newest AS (
+    SELECT * FROM actuals SEMI JOIN asked USING (target, valid_at)
+    QUALIFY row_number() OVER (PARTITION BY target, valid_at ORDER BY known_at DESC, written_at DESC) = 1),
+facts AS (
     SELECT p.*, a.value AS actual, a.known_at AS actual_known_at
-    FROM predictions p JOIN actuals_latest a USING (target, valid_at)
-    ANTI JOIN accuracy s
-      ON s.target = p.target AND s.origin = p.origin AND s.horizon = p.horizon AND s.issuer = p.issuer
-     AND s.version_id = p.version_id AND s.actual_known_at = a.known_at
-    WHERE p.p50 IS NOT NULL AND a.known_at <= $as_of)
+    FROM asked p JOIN newest a USING (target, valid_at) WHERE a.known_at <= $as_of),
+scored AS (
+    SELECT target, origin, horizon, issuer, version_id, actual_known_at
+    FROM accuracy SEMI JOIN facts USING (target, origin, horizon, issuer, version_id, actual_known_at)),
+due AS (SELECT * FROM facts ANTI JOIN scored USING (target, origin, horizon, issuer, version_id, actual_known_at))
 SELECT target, origin, horizon, valid_at, issuer, version_id, mode, status, p50, actual, actual_known_at,
        p50 - actual AS error,
        actual BETWEEN p10 AND p90 AS in_band,
@@ -60,19 +79,6 @@ SELECT target, origin, horizon, valid_at, issuer, version_id, mode, status, p50,
             WHEN actual = p95 THEN 0.95
             ELSE 1.0 END AS pit
 FROM due ORDER BY target, origin, issuer, version_id, horizon;
-
--- name: interval_scores
--- How the bands of an issuer held from $since to $until, one row a horizon and one for all (horizon 0): coverage
--- and its promise, sharpness (mean width in the unit), interval score, and the share of actuals in each part of the
--- distribution: below p05, to p10, to p50, to p90, to p95, above.
-SELECT coalesce(horizon, 0) AS horizon, count(*) AS n, avg(in_band::DOUBLE) AS coverage80,
-       avg(in_band90::DOUBLE) AS coverage90, avg(width) AS width, avg(winkler) AS winkler,
-       avg((pit = 0)::DOUBLE) AS below_p05, avg((pit > 0 AND pit < 0.1)::DOUBLE) AS below_p10,
-       avg((pit >= 0.1 AND pit < 0.5)::DOUBLE) AS below_p50, avg((pit >= 0.5 AND pit < 0.9)::DOUBLE) AS below_p90,
-       avg((pit >= 0.9 AND pit < 1)::DOUBLE) AS below_p95, avg((pit = 1)::DOUBLE) AS above_p95
-FROM accuracy_latest
-WHERE target = $target AND issuer = $issuer AND pit IS NOT NULL AND origin >= $since AND origin < $until
-GROUP BY GROUPING SETS ((horizon), ()) ORDER BY 1;
 
 -- name: version_errors
 -- Errors of a version's own forecasts, issued, issued again or in shadow, of the origins from $first to $last.

@@ -1,5 +1,5 @@
 -- name: freshness
--- One row a series of $series: its newest value and what the source last said. Of several windows asked in the
+-- One row a series of $series: its newest value and what the source last said, of what was asked since $since. Of several windows asked in the
 -- same run the one that reaches furthest counts. failing_since: the first refusal after the last answer.
 -- A file that was read (each look into a folder leaves a row of its own) and a window that ends more than $behind
 -- before it was asked, as those of a backfill do, say nothing of what is new; but a source that refuses us or is silent
@@ -8,7 +8,7 @@ WITH names AS (SELECT unnest($series::VARCHAR[]) AS series, unnest($behind::INTE
 points AS (SELECT series, max(valid_at) AS newest FROM raw WHERE series IN (SELECT series FROM names) GROUP BY series),
 furthest AS (
     SELECT f.* FROM fetches f JOIN names n USING (series)
-    WHERE (source <> 'files' OR outcome <> 'ok') AND (window_end > seen_at - behind OR outcome IN ('auth', 'throttled', 'transient'))
+    WHERE seen_at >= $since AND (source <> 'files' OR outcome <> 'ok') AND (window_end > seen_at - behind OR outcome IN ('auth', 'throttled', 'transient'))
     QUALIFY row_number() OVER (PARTITION BY series, run_id ORDER BY window_end DESC, seen_at DESC) = 1),
 asked AS (
     SELECT *, max(seen_at) FILTER (outcome IN ('ok', 'empty', 'not_yet_published')) OVER (PARTITION BY series) AS answered_at,

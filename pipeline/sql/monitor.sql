@@ -18,7 +18,7 @@ points AS (SELECT unnest($untils::TIMESTAMPTZ[]) AS until),
 scored AS (
     SELECT origin, hour(timezone($zone, valid_at)) AS hour, horizon, abs(error) AS size FROM accuracy_latest
     WHERE target = $target AND issuer = 'sextant' AND status IN ('ok', 'reduced')
-      AND origin < (SELECT max(until) FROM points) AND origin >= (SELECT min(until) FROM points) - INTERVAL 840 HOUR
+      AND origin < list_max($untils::TIMESTAMPTZ[]) AND origin >= list_min($untils::TIMESTAMPTZ[]) - INTERVAL 840 HOUR
       AND NOT EXISTS (SELECT 1 FROM events e WHERE valid_at + INTERVAL 1 HOUR > e.first AND valid_at < e.last)),
 cells AS (
     SELECT until, hour, horizon, count(*) FILTER (recent) AS n, avg(size) FILTER (recent) AS mae,

@@ -21,9 +21,13 @@ GROUP BY ALL ORDER BY n.horizon;
 
 -- name: page_reasons
 -- Why the newest issue up to $due moved against the one before it: one row an hour and input.
-WITH issue AS (
-    SELECT * FROM issued_latest WHERE target = $target AND origin <= $due
-    QUALIFY origin = max(origin) OVER ())
+WITH newest AS (
+    SELECT origin FROM predictions WHERE target = $target AND issuer IN ('sextant', 'reissue') AND origin <= $due
+    ORDER BY origin DESC LIMIT 1),
+issue AS (
+    SELECT * FROM predictions
+    WHERE target = $target AND issuer IN ('sextant', 'reissue') AND origin = (SELECT origin FROM newest)
+    QUALIFY row_number() OVER (PARTITION BY horizon ORDER BY made_at DESC, issuer = 'reissue' DESC) = 1)
 SELECT r.horizon, r.valid_at, r.version_id, r.before_origin, r.before_version_id, r.input, r.words, r.moved, r.unit,
        r.effect, r.exact, r.made_at, r.run_id, i.p50
 FROM issue i JOIN reasons r
@@ -61,11 +65,15 @@ WHERE i.target = $target AND i.origin IN ($origin, $other) AND i.horizon = 1 ORD
 
 -- name: page_hour
 -- Every issue up to the origin $due that forecast the hour $hour, newest first, with what it knew.
+WITH issued AS (
+    SELECT * FROM predictions
+    WHERE target = $target AND issuer IN ('sextant', 'reissue') AND valid_at = $hour AND origin <= $due
+    QUALIFY row_number() OVER (PARTITION BY origin, horizon ORDER BY made_at DESC, issuer = 'reissue' DESC) = 1),
+inputs AS (SELECT * FROM features WHERE target = $target AND valid_at = $hour)
 SELECT i.origin, i.horizon, i.p10, i.p50, i.p90, i.made_at, i.written_at, i.mode, i.status, i.reason, i.issuer,
        i.version_id, i.run_id, f.as_of, f.feature_set, f.stale_hours, f.filled_hours
-FROM issued_latest i
-LEFT JOIN features f ON f.target = i.target AND f.origin = i.origin AND f.horizon = i.horizon
-WHERE i.target = $target AND i.valid_at = $hour AND i.origin <= $due ORDER BY i.origin DESC;
+FROM issued i LEFT JOIN inputs f ON f.origin = i.origin AND f.horizon = i.horizon
+ORDER BY i.origin DESC;
 
 -- name: page_hour_actual
 -- The actual of the hour $hour as it is known now, and in how many versions; no row before it is measured.

@@ -1,8 +1,15 @@
 -- name: quality_checked
--- When the days of $series were last checked, up to $now, the newest of them, and when the source was last asked for it.
-SELECT (SELECT max(checked_at) FROM quality WHERE series = $series AND checked_at <= $now) AS checked_at,
-       (SELECT max(day_start) FROM quality WHERE series = $series AND checked_at <= $now) AS day_start,
-       (SELECT max(seen_at) FROM fetches WHERE series = $series) AS asked_at;
+-- When the days of each of $series were last checked, up to $now, the newest of them, and when the source was last asked
+-- for it.
+WITH named AS (SELECT unnest($series::VARCHAR[]) AS series),
+checked AS (
+    SELECT series, max(checked_at) AS checked_at, max(day_start) AS day_start FROM quality
+    WHERE list_contains($series::VARCHAR[], series) AND checked_at <= $now GROUP BY series),
+asked AS (
+    SELECT series, max(seen_at) AS asked_at FROM fetches
+    WHERE list_contains($series::VARCHAR[], series) GROUP BY series)
+SELECT series, checked_at, day_start, asked_at
+FROM named LEFT JOIN checked USING (series) LEFT JOIN asked USING (series);
 
 -- name: touched_days
 -- Local days of a series that runs not over before $since wrote to, and all from $recent on; none before the series

@@ -91,3 +91,17 @@ SELECT name, made_at, bytes FROM backups WHERE made_at <= $now ORDER BY made_at 
 
 -- name: warehouse_began
 SELECT min(applied_at) AS began_at FROM schema_migrations;
+
+-- name: unserved
+-- Of each of $targets the live issues since $since, up to $now, that came after the newest one of a model: how many,
+-- the first, when that was made, and why the newest is no model's. No row where the newest is a model's.
+WITH issued AS (
+    SELECT target, origin, arg_max(status, made_at) AS status, arg_max(reason, made_at) AS reason, max(made_at) AS made_at
+    FROM predictions
+    WHERE list_contains($targets::VARCHAR[], target) AND issuer IN ('sextant', 'reissue') AND mode = 'live'
+      AND horizon = 1 AND origin >= $since AND origin <= $now GROUP BY target, origin),
+served AS (SELECT target, max(origin) AS origin FROM issued WHERE status IN ('ok', 'reduced') GROUP BY target)
+SELECT i.target, count(*) AS n, min(i.origin) AS first_origin, min(i.made_at) AS made_at,
+       arg_max(i.reason, i.origin) AS reason
+FROM issued i LEFT JOIN served s USING (target)
+WHERE s.origin IS NULL OR i.origin > s.origin GROUP BY i.target ORDER BY i.target;

@@ -22,18 +22,34 @@ FROM last;
 
 -- name: pending_origins
 -- How many origins have features of the sets $feature_sets and no issue yet: replayed ones, and live ones still in time.
-SELECT count(DISTINCT (f.target, f.origin)) AS n FROM features f
-ANTI JOIN (SELECT target, origin FROM predictions WHERE issuer = 'sextant') p USING (target, origin)
-WHERE list_contains($targets, f.target) AND list_contains($feature_sets, f.feature_set)
-  AND f.as_of <= $now AND (f.mode = 'replay' OR f.origin >= $current);
+WITH waiting AS (
+    SELECT target, origin FROM features
+    WHERE list_contains($targets, target) AND list_contains($feature_sets, feature_set)
+      AND as_of <= $now AND mode = 'replay'
+    UNION
+    SELECT target, origin FROM features
+    WHERE list_contains($targets, target) AND list_contains($feature_sets, feature_set)
+      AND as_of <= $now AND origin >= $current),
+issued AS (
+    SELECT DISTINCT target, origin FROM predictions SEMI JOIN waiting USING (target, origin) WHERE issuer = 'sextant')
+SELECT count(*) AS n FROM waiting ANTI JOIN issued USING (target, origin);
 
 -- name: unissued_origins
 -- Hours since the first live issue of a target and before $due for which nothing was issued live, not noted by $now.
-WITH first AS (
-    SELECT min(origin) AS origin FROM predictions WHERE target = $target AND issuer = 'sextant' AND mode = 'live')
+-- Before anything is issued the hours before it are noted, so it is looked back two weeks from the newest live issue, or to
+-- the oldest hour noted by a clock ahead of $now.
+WITH newest AS (
+    SELECT origin FROM predictions
+    WHERE target = $target AND issuer = 'sextant' AND mode = 'live' AND origin < $due ORDER BY origin DESC LIMIT 1),
+ahead AS (SELECT min(origin) AS origin FROM missed_issues WHERE target = $target AND noted_at > $now),
+back AS (SELECT least(n.origin - INTERVAL 336 HOUR, a.origin) AS origin FROM newest n, ahead a),
+live AS (
+    SELECT origin FROM predictions
+    WHERE target = $target AND issuer = 'sextant' AND mode = 'live' AND origin >= (SELECT origin FROM back)),
+first AS (SELECT least(min(l.origin), a.origin) AS origin FROM live l, ahead a GROUP BY a.origin)
 SELECT h.origin
 FROM (SELECT unnest(generate_series(origin, $due - INTERVAL 1 HOUR, INTERVAL 1 HOUR)) AS origin FROM first) h
-ANTI JOIN (SELECT origin FROM predictions WHERE target = $target AND issuer = 'sextant' AND mode = 'live') p USING (origin)
+ANTI JOIN live p USING (origin)
 ANTI JOIN (SELECT origin FROM missed_issues WHERE target = $target AND noted_at <= $now) m USING (origin)
 ORDER BY h.origin;
 
@@ -43,7 +59,8 @@ SELECT target, origin FROM missed_issues WHERE target = $target AND origin <= $d
 
 -- name: missed_reasons
 -- What is known about the hour in which each origin of `batch` was to be issued: the longest time in it without a
--- scheduler, the newest failed run of the jobs an issue needs, and how many runs of those there were.
+-- scheduler, the newest failed run of the jobs an issue needs, how many runs of those there were, and whether features
+-- were made then, but none of $target: a run names each target that it looks at in its log.
 WITH hours AS (SELECT origin, origin + INTERVAL 1 HOUR AS first, origin + INTERVAL 2 HOUR AS last FROM batch),
 terms AS (
     SELECT max(coalesce(ended_at, heartbeat_at)) OVER (ORDER BY started_at, term_id) AS gap_from,
@@ -56,9 +73,11 @@ gaps AS (
 runs AS (
     SELECT h.origin, count(*) AS n_runs,
            arg_max(r.job, r.ended_at) FILTER (r.state = 'failed') AS failed_job,
-           arg_max(r.error, r.ended_at) FILTER (r.state = 'failed') AS error
+           arg_max(r.error, r.ended_at) FILTER (r.state = 'failed') AS error,
+           coalesce(NOT bool_or(contains(r.log, $target || ': ')) FILTER (
+               r.job = 'features' AND r.state = 'succeeded' AND r.log <> ''), false) AS left_out
     FROM hours h JOIN job_runs r ON r.started_at >= h.first AND r.started_at < h.last
     WHERE r.job IN ('ingest', 'actuals', 'features', 'forecast') GROUP BY h.origin)
 SELECT h.origin, g.gap_from, g.gap_to, coalesce(g.gap_min, 0) AS gap_min,
-       coalesce(r.n_runs, 0) AS n_runs, r.failed_job, r.error
+       coalesce(r.n_runs, 0) AS n_runs, r.failed_job, r.error, coalesce(r.left_out, false) AS left_out
 FROM hours h LEFT JOIN gaps g USING (origin) LEFT JOIN runs r USING (origin) ORDER BY h.origin;

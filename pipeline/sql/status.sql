@@ -1,25 +1,36 @@
 -- name: status_targets
--- One row: the newest issue of a target up to the origin $due, what was issued for later ones by a clock that was
--- ahead, the champion, and how a week of issues did; errors over common hours.
-WITH newest AS (
-    SELECT * FROM issued_latest WHERE target = $target AND horizon = 1 AND origin <= $due
-    ORDER BY origin DESC LIMIT 1),
+-- One row a target of $targets: its newest issue up to the origin $due, looked for from $back on, what was issued for later
+-- ones by a clock that was ahead, the champion, and how a week of issues did; errors over common hours.
+WITH asked AS (SELECT unnest($targets::VARCHAR[]) AS target),
+newest AS (
+    SELECT target, origin, made_at, status, mode, reason, version_id FROM predictions
+    WHERE list_contains($targets::VARCHAR[], target) AND issuer IN ('sextant', 'reissue') AND horizon = 1
+      AND origin <= $due AND origin >= $back
+    QUALIFY row_number() OVER (PARTITION BY target ORDER BY origin DESC, made_at DESC, issuer = 'reissue' DESC) = 1),
 ahead AS (
-    SELECT count(DISTINCT origin) AS n_ahead, max(origin) AS ahead_to FROM predictions
-    WHERE target = $target AND issuer = 'sextant' AND origin > $due),
+    SELECT target, count(DISTINCT origin) AS n_ahead, max(origin) AS ahead_to FROM predictions
+    WHERE issuer = 'sextant' AND origin > $due GROUP BY target),
 scored AS (
-    SELECT origin, horizon, issuer, mode, error FROM accuracy_latest
-    WHERE target = $target AND issuer IN ('sextant', 'naive') AND origin >= $since),
-common AS (SELECT origin, horizon FROM scored GROUP BY ALL HAVING count(DISTINCT issuer) = 2)
-SELECT n.origin, n.made_at, n.status, n.mode, n.reason, n.version_id, c.version_id AS champion, c.as_of AS champion_as_of,
-       (SELECT max(valid_at) FROM actuals WHERE target = $target) AS newest_actual,
-       (SELECT count(*) FROM missed_issues
-        WHERE target = $target AND origin >= $since AND origin < $due AND NOT starts_with(reason, 'not due')) AS n_missed, a.n_ahead, a.ahead_to,
-       (SELECT count(*) FROM common) AS n_scored,
-       (SELECT count(*) FROM scored JOIN common USING (origin, horizon) WHERE issuer = 'sextant' AND mode = 'replay') AS n_replay,
-       (SELECT avg(abs(error)) FROM scored JOIN common USING (origin, horizon) WHERE issuer = 'sextant') AS mae,
-       (SELECT avg(abs(error)) FROM scored JOIN common USING (origin, horizon) WHERE issuer = 'naive') AS mae_naive
-FROM ahead a LEFT JOIN newest n ON true LEFT JOIN champions c ON c.target = $target;
+    SELECT target, origin, horizon, issuer, mode, error FROM accuracy_latest
+    WHERE list_contains($targets::VARCHAR[], target) AND issuer IN ('sextant', 'naive') AND origin >= $since),
+common AS (
+    SELECT target, origin, horizon FROM scored GROUP BY ALL HAVING count(DISTINCT issuer) = 2),
+errors AS (
+    SELECT target, count(*) FILTER (issuer = 'sextant') AS n_scored,
+           count(*) FILTER (issuer = 'sextant' AND mode = 'replay') AS n_replay,
+           avg(abs(error)) FILTER (issuer = 'sextant') AS mae, avg(abs(error)) FILTER (issuer = 'naive') AS mae_naive
+    FROM scored JOIN common USING (target, origin, horizon) GROUP BY target),
+missed AS (
+    SELECT target, count(*) AS n_missed FROM missed_issues
+    WHERE origin >= $since AND origin < $due AND NOT starts_with(reason, 'not due') GROUP BY target),
+measured AS (SELECT target, max(valid_at) AS newest_actual FROM actuals GROUP BY target)
+SELECT t.target, n.origin, n.made_at, n.status, n.mode, n.reason, n.version_id,
+       c.version_id AS champion, c.as_of AS champion_as_of, f.newest_actual, coalesce(m.n_missed, 0) AS n_missed,
+       coalesce(a.n_ahead, 0) AS n_ahead, a.ahead_to, coalesce(e.n_scored, 0) AS n_scored,
+       coalesce(e.n_replay, 0) AS n_replay, e.mae, e.mae_naive
+FROM asked t LEFT JOIN newest n USING (target) LEFT JOIN ahead a USING (target) LEFT JOIN champions c USING (target)
+LEFT JOIN errors e USING (target) LEFT JOIN missed m USING (target) LEFT JOIN measured f USING (target)
+ORDER BY list_position($targets::VARCHAR[], t.target);
 
 -- name: status_jobs
 -- Each job: its newest run, its newest success, how the runs since $since went, and when it is planned next.
