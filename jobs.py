@@ -1,6 +1,7 @@
 """Command line -> jobs: the one door to ingest, train, forecast, score and look after the warehouse."""
 
 import argparse
+import os
 import signal
 import sys
 from typing import Any
@@ -23,10 +24,16 @@ def main(argv: list[str] | None = None) -> int:
         set_up(desk.settings.log_format, secrets=desk.settings.secrets)
         if options.configured:
             desk.check()
-        return int(options.command(desk, options))
+        code = int(options.command(desk, options))
+        sys.stdout.flush()
+        return code
     except SextantError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 2 if isinstance(error, UnknownJob) else int(options.refused)
+    except BrokenPipeError:
+        # Who read what is said has gone, such as `head`; Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(options.refused)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130

@@ -103,8 +103,8 @@ def answer(one: World, model: Family, plan: Plan) -> Answer:
     )
 
 
-def rolling(one: World, model: Family, start: np.datetime64, end: np.datetime64) -> Floats:
-    """Strict rolling-origin forecasts of all origins in [start, end), refitted weekly."""
+def rolling(one: World, model: Family, start: np.datetime64, end: np.datetime64, *, weeks: int = 1) -> Floats:
+    """Strict rolling-origin forecasts of all origins in [start, end), refitted every so many weeks."""
     till = one.built.batch.origins < end
     return backtest.rolling_origin(
         model,
@@ -113,7 +113,7 @@ def rolling(one: World, model: Family, start: np.datetime64, end: np.datetime64)
         known_at=one.actuals.known_at[till],
         as_of=one.built.as_of[till],
         test_from=start,
-        refit_every=timedelta(days=7),
+        refit_every=timedelta(weeks=weeks),
         seed=SEED,
     )
 

@@ -16,9 +16,6 @@ SIDES = ["right", "last hour's side is right", "gain", "always up is right", "pr
 SIDES += ["gain in profit", "always up earns", "sum", "pairs"]
 Answers = Sequence[Any]
 What = Callable[[Floats, Floats], Floats]
-ALL = slice(None)
-SIDES = ["right", "last hour's side is right", "gain", "always up is right", "profit an hour", "last hour's side earns"]
-SIDES += ["gain in profit", "always up earns", "sum", "pairs"]
 NOTES = """\
 Hourly origins, T+1..T+6, USD/MWh, pairs that all contenders have. Day-ahead prices were known at 13:30 Central of the
 day before, a real-time hour ten minutes after its end. Bands of everybody are made in the same way from his own errors.
@@ -87,8 +84,8 @@ def headline(answers: Answers) -> str:
         f"MAE {found['mae']:.2f}, {found['mae'] / best:.3f} of the best baseline's, pinball loss "
         f"{found['pinball']:.3f}, {found['pinball'] / loss:.3f} of the best with the same bands (targets below 1), "
         f"direction right in {found['hit rate']:.1%}, the last hour's side in {found['hit rate of rule']:.1%} "
-        f"(gain {_points(*gain(answers, metrics.hits))}), profit {found['profit']:.2f} and "
-        f"{found['profit of rule']:.2f} (gain {_dollars(*gain(answers, metrics.earnings))}), R2 {found['R2']:.3f}"
+        f"(gain {points(*gain(answers, metrics.hits))}), profit {found['profit']:.2f} and "
+        f"{found['profit of rule']:.2f} (gain {dollars(*gain(answers, metrics.earnings))}), R2 {found['R2']:.3f}"
         f"{words}{_no_gain(answers)}"
     )
 
@@ -194,9 +191,9 @@ def _side(words: str, answers: Answers, h: slice) -> list[str]:
     hits, earned = (_of_hours(answers, what)[:, h] for what in (metrics.hits, metrics.earnings))
     profit = float(metrics.profit(ours, actual))
     cells = [_percent(float(metrics.hit_rate(ours, actual)), metrics.mean_error(hits))]
-    cells += [f"{float(metrics.hit_rate(last, actual)):.1%}", _points(*gain(answers, metrics.hits, h))]
-    cells += [f"{float(metrics.hit_rate(up, actual)):.1%}", _dollars(profit, metrics.mean_error(earned))]
-    cells += [f"{float(metrics.profit(last, actual)):.2f}", _dollars(*gain(answers, metrics.earnings, h))]
+    cells += [f"{float(metrics.hit_rate(last, actual)):.1%}", points(*gain(answers, metrics.hits, h))]
+    cells += [f"{float(metrics.hit_rate(up, actual)):.1%}", dollars(profit, metrics.mean_error(earned))]
+    cells += [f"{float(metrics.profit(last, actual)):.2f}", dollars(*gain(answers, metrics.earnings, h))]
     return [words, *cells, f"{float(metrics.profit(up, actual)):.2f}", f"{profit * n:,.0f}", f"{n:,}"]
 
 
@@ -213,11 +210,12 @@ def _percent(mean: float, error: float) -> str:
     return f"{mean:.1%} ({mean - metrics.NORMAL * error:.1%} to {mean + metrics.NORMAL * error:.1%})"
 
 
-def _points(mean: float, error: float) -> str:
-    """A difference of shares, in percentage points."""
+def points(mean: float, error: float) -> str:
+    """A difference of shares, in percentage points, and what holds it with 95 %."""
     low, high = mean - metrics.NORMAL * error, mean + metrics.NORMAL * error
     return f"{100 * mean:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
 
 
-def _dollars(mean: float, error: float) -> str:
+def dollars(mean: float, error: float) -> str:
+    """USD an hour and what holds them with 95 %."""
     return f"{mean:.2f} ({mean - metrics.NORMAL * error:.2f} to {mean + metrics.NORMAL * error:.2f})"

@@ -31,7 +31,6 @@ from pipeline.settings import ROOT
 CHAIN = ("ingest", "actuals", "features", "forecast", "backfill", "quality", "monitor", "alert")
 DAILY, TRAIN = "monitor, daily", "train"
 SHARE = 0.10
-GROWTH = 10.0
 LOOK_S = 0.03
 Step = tuple[str, dict[str, object]]
 

@@ -21,8 +21,6 @@ import numpy as np
 
 from benchmarks import results, speed_data
 from benchmarks.places import peers_python
-from pipeline.discovery import discover
-from pipeline.models.base import Incremental
 from pipeline.settings import ROOT
 
 PEERS = ROOT / "benchmarks" / "speed_peers"
@@ -216,8 +214,6 @@ def forecasts(plan: dict[str, Any], size: Size) -> Part:
 def fits(plan: dict[str, Any], size: Size) -> Part:
     """Training on the same rows, one thread each."""
     fast = {"ridge": "fit ridge"}
-    if isinstance(discover("pipeline.models", "FAMILY")["ridge"], Incremental):
-        fast["ridge, newest day only"] = "update ridge"
     slow = {"recursive forest": "fit forest"} | ({"ensemble": "fit ensemble"} if size is FULL else {})
     field = raced(plan, fast, size.rounds) | raced(plan, slow, 0)
     table = [["family", "CPU s", "wall s", "recursive forest / it"]]

@@ -20,7 +20,7 @@ from benchmarks.speed_peers.serve import serve
 from pipeline import features
 from pipeline.discovery import discover
 from pipeline.features import Built
-from pipeline.models.base import Batch, Floats, Incremental
+from pipeline.models.base import Batch, Floats
 from pipeline.warehouse import Warehouse
 from pipeline.windows import WINDOW_HOURS, History, Times
 
@@ -111,17 +111,6 @@ def fit(plan: Plan, family: str) -> Task:
     return (lambda: chosen.fit(batch, actual, seed=0, jobs=1)), None
 
 
-def update(plan: Plan, family: str) -> Task:
-    """A family learns the newest day, knowing the years before it."""
-    batch, actual = lesson(hourly(loaded(plan))[0], plan)
-    chosen = discover("pipeline.models", "FAMILY")[family]
-    if not isinstance(chosen, Incremental):
-        raise TypeError(f"family {family} cannot learn a day without the others")
-    learn, state = chosen.update, chosen.fit(batch.rows(slice(0, -24)), actual[:-24], seed=0, jobs=1)
-    newest_day = batch.rows(slice(-24, None))
-    return (lambda: learn(state, newest_day, actual[-24:])), None
-
-
 TASKS: dict[str, Callable[[Plan], Task]] = {
     "features": made_features,
     "rebuild": rebuilt,
@@ -133,7 +122,6 @@ TASKS: dict[str, Callable[[Plan], Task]] = {
     "fit ridge": lambda plan: fit(plan, "ridge"),
     "fit forest": lambda plan: fit(plan, "forest_recursive"),
     "fit ensemble": lambda plan: fit(plan, "ensemble"),
-    "update ridge": lambda plan: update(plan, "ridge"),
 }
 
 

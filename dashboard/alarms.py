@@ -19,7 +19,7 @@ SEVERITIES = {
 SIGNS = {"critical": "▲ critical", "warning": "▲ warning", "info": "○ info"}
 OF_SERIES = ("stale_data", "gaps", "anomalous_actuals")
 OF_FORECASTS = ("error_up", "error_limit", "coverage_off")
-OF_MODELS = ("drift", "model_old", "artifact_damaged")
+OF_MODELS = ("drift", "model_old", "model_unserved", "artifact_damaged")
 OF_JOBS = (
     "job_failed",
     "job_late",

@@ -68,8 +68,14 @@ class Track:
     `since` or WINDOW hours before the first origin to be issued, whichever is earlier.
     """
 
-    def __init__(self, origins: Times, actuals: Versions, *, zone: str, since: np.datetime64) -> None:
-        """For issues of `origins` (datetime64[h], ascending), given all versions of the actuals of WINDOW hours."""
+    def __init__(
+        self, origins: Times, actuals: Versions, *, zone: str, since: np.datetime64, width: int = len(HORIZONS)
+    ) -> None:
+        """For issues of `origins` (datetime64[h], ascending), given all versions of the actuals of WINDOW hours.
+
+        Only the first `width` hours ahead have bands: of hours that nobody issues no errors become known.
+        """
+        self._width = width
         self.first = min(origins[0] - np.timedelta64(WINDOW, "h"), since.astype("datetime64[h]"))
         last = origins[-1] + np.timedelta64(int(_AHEAD[-1]), "h")
         hours = np.arange(self.first, last + 1)
@@ -97,13 +103,15 @@ class Track:
         actual = self._known(rows, as_of)
         error, hours = self._pool(rows, actual, basis)
         volatility, now = _volatility(error, hours)
-        ahead = self.local_hour[end : end + len(point)]
+        ahead = self.local_hour[end : end + self._width]
+        edges = np.full((len(point), len(EDGES)), np.nan)
         try:
             calibration = intervals.calibrate(error / volatility, hours, levels=self._levels(rows, actual, ahead))
         except NotEnoughData:
-            return np.full((len(point), len(EDGES)), np.nan)
-        band = intervals.apply(calibration, point[None], ahead[None], volatility=now)
-        return np.stack([band[name][0] for name in EDGES], axis=1)
+            return edges
+        band = intervals.apply(calibration, point[None, : self._width], ahead[None], volatility=now)
+        edges[: self._width] = np.stack([band[name][0] for name in EDGES], axis=1)
+        return edges
 
     def _put(self, axis: NDArray[Any], origins: Times, values: NDArray[Any]) -> None:
         rows = (origins.astype("datetime64[h]") - self.first).astype(np.int64)[:, None] + _AHEAD
@@ -115,22 +123,23 @@ class Track:
         return pick(self._actual, self._index.find(np.arange(rows.start, rows.stop), rank))
 
     def _pool(self, rows: slice, actual: Floats, basis: Basis) -> tuple[Floats, Ints]:
-        """Errors (k, H) by target hour, ascending, and their local hours.
+        """Errors (k, width) by target hour, ascending, and their local hours.
 
         Issues of this basis come before its hold-out, and that before other issues.
         """
-        issued, held = self.point[rows] - actual[:, None], basis.held[rows]
-        error = np.where((basis.own[rows] & ~np.isnan(issued)) | np.isnan(held), issued, held)
+        whole = basis.held[:, : self._width]
+        issued, held = self.point[rows, : self._width] - actual[:, None], whole[rows]
+        error = np.where((basis.own[rows, : self._width] & ~np.isnan(issued)) | np.isnan(held), issued, held)
         hours = self.local_hour[rows]
         if np.sum(~np.isnan(error), axis=0).min() < LEAST_ERRORS:
-            older = np.flatnonzero(~np.isnan(basis.held[: rows.start]).all(axis=1))
-            error = np.concatenate([basis.held[older], error])
+            older = np.flatnonzero(~np.isnan(whole[: rows.start]).all(axis=1))
+            error = np.concatenate([whole[older], error])
             hours = np.concatenate([self.local_hour[older], hours])
         return error, np.repeat(hours[:, None], error.shape[1], axis=1)
 
     def _levels(self, rows: slice, actual: Floats, ahead: Ints) -> Floats:
-        """(H, 4) probabilities to aim at, for target hours of day `ahead`, so that edges hold what EDGES promise."""
-        edges, hours = self.edges[rows], self.local_hour[rows]
+        """(width, 4) probabilities to aim at, for hours of day `ahead`, so that edges hold what EDGES promise."""
+        edges, hours = self.edges[rows, : self._width], self.local_hour[rows]
         known = ~np.isnan(edges) & ~np.isnan(actual)[:, None, None]
         surplus = np.where(known, NOMINAL - (actual[:, None, None] < edges), 0.0)
         by_hour = _HOUR_FADE * np.sum(surplus, axis=1) / np.maximum(np.sum(known, axis=1), 1)

@@ -15,6 +15,8 @@ from pipeline.slices import Mask
 from pipeline.windows import Ints, Times
 
 BAND_MEMORY = 60 * 24
+LAST_HOUR = "last_hour"
+"""What the value of the last known hour is called where it is scored as if it were forecast for every horizon."""
 
 
 def rolling_origin(
@@ -76,6 +78,7 @@ def score(
     scale: float,
     bands: Mapping[str, Mapping[str, Floats]] | None = None,
     operator: Floats | None = None,
+    last: Floats | None = None,
     slices: Mapping[str, Mask] | None = None,
     kind: str = "load",
 ) -> pd.DataFrame:
@@ -83,7 +86,9 @@ def score(
 
     `forecasts` family -> (n, H), NaN where it gave none; `bands` family -> quantiles as of intervals.apply, for
     pinball loss (mean over its levels) and coverage of p10..p90; `scale` from metrics.seasonal_scale, for MASE;
-    `operator` (n, H), its forecasts, scored too where there are any; `slices` name -> (n, H), each scored over
+    `operator` (n, H), its forecasts, scored too where there are any, as is `last` (n,), the value of the last known
+    hour, for every horizon as family LAST_HOUR (its side is the simplest rule of direction); `slices` name -> (n, H),
+    each scored over
     all horizons together, as is the slice "all" then (horizon 0). Origins ascend, an hour apart. `kind` of target.
     Columns as in table `backtests`, without run, target and time: skills and the p-value (Diebold-Mariano
     against naive) are paired, on the pairs that both sides know. A slice without a pair has no row.
@@ -94,6 +99,7 @@ def score(
     cuts = [("all", h, known & (np.arange(known.shape[1]) == h - 1)) for h in HORIZONS[: known.shape[1]]]
     cuts += [(name, 0, known & mask) for name, mask in ({"all": known} | dict(slices)).items()] if slices else []
     contenders = dict(forecasts) | ({} if operator is None else {"operator": operator})
+    contenders |= {} if last is None else {LAST_HOUR: np.repeat(last[:, None], actual.shape[1], axis=1)}
     references = {"naive": forecasts.get("naive"), "operator": operator}
     rows = [
         {"family": name, "slice": label, "horizon": horizon}

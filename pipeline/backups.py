@@ -1,5 +1,6 @@
 """Warehouse + models + configuration -> one sealed file that was opened and checked, and the rows about it."""
 
+import errno
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ from pipeline import __version__
 from pipeline.archive import digest, opened, pack, unpack
 from pipeline.attaching import needs_space
 from pipeline.doctor import examine
-from pipeline.errors import BackupDamaged, DiskFull, WarehouseError
+from pipeline.errors import BackupDamaged, ConfigError, DiskFull, WarehouseError
 from pipeline.settings import Settings
 from pipeline.warehouse import Warehouse
 from pipeline.workroom import workroom
@@ -53,11 +54,11 @@ def make(
 
     The state is that of one moment: writers wait while the file is copied, everything else happens after. What
     is returned was unpacked and opened. Model files are held on to before the copy and after: a training run may
-    remove one meanwhile that the copy knows as in use. Raises NoWarehouse, Busy, DiskFull; BackupDamaged when it
-    does not open.
+    remove one meanwhile that the copy knows as in use. Raises ConfigError for a folder nobody can write to,
+    NoWarehouse, Busy, DiskFull; BackupDamaged when it does not open.
     """
     folder = folder or settings.backups
-    with needs_space(f"the backup in {folder}"), workroom(folder) as room:
+    with needs_space(f"the backup in {folder}"), workroom(_usable(folder)) as room:
         _has_room(warehouse, folder)
         copy, stamp = room / WAREHOUSE, f"{now:%Y%m%dT%H%M%SZ}"
         _hold(warehouse, settings.models, room / MODELS)
@@ -78,6 +79,22 @@ def verify(path: Path) -> dict[str, Any]:
     """Unpack a backup, open it and count; returns its manifest. Raises BackupDamaged, DiskFull, WrongFile."""
     with needs_space(f"opening {path.name}"), workroom(path.parent) as room:
         return unpacked(path, room / "opened")
+
+
+def _usable(folder: Path) -> Path:
+    """The folder, made where it is missing. Raises ConfigError, with what to do, when nobody can write to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        if error.errno == errno.ENOSPC:  # a full disk is told as one
+            raise
+        raise ConfigError(
+            f"backups cannot be written to {folder} ({error.strerror}); mount it, or name another by "
+            "SEXTANT_BACKUPS or --to."
+        ) from error
+    return folder
 
 
 def unpacked(path: Path, folder: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pandas as pd
 from pipeline import backtest, guard, intervals, metrics
 from pipeline.errors import NotEnoughData
 from pipeline.guard import Duel
-from pipeline.markets import HORIZONS
+from pipeline.markets import HORIZONS, Target
 from pipeline.models.base import Batch, Family, Floats, equal_mean
 from pipeline.registry import Model, Pool
 from pipeline.training import HOLD_OUT, SEED, Lesson
@@ -42,7 +42,7 @@ class Candidate:
     held_out: dict[str, Any]
 
     def mean_mae(self) -> float:
-        """Mean over horizons of the hold-out MAE, in the target's unit."""
+        """Mean over the target's horizons of the hold-out MAE, in its unit."""
         return float(self.scores.loc[self.scores.family == self.family.name, "mae"].mean())
 
 
@@ -59,13 +59,15 @@ class Backtested:
 def compare(lesson: Lesson, families: Mapping[str, Family], *, cores: int, progress: Progress, say: Say) -> Candidate:
     """Score all families on the hold-out, side by side, and refit the best candidate on everything.
 
+    They are scored at the horizons that the target issues, of all origins: few issues a day would decide by chance.
     Raises NotEnoughData when no candidate can be fitted.
     """
     tests = _side_by_side(lesson, families, cores=cores, progress=progress, say=say)
     batch, actual, test = lesson.built.batch, lesson.actuals.value, lesson.test
     forecasts = {name: one.forecast for name, one in tests.items()}
-    scale, kind = metrics.seasonal_scale(batch.level[~test]), lesson.target.kind
-    scores = _scores(forecasts, batch.rows(test), actual[test], scale=scale, kind=kind)
+    scale = metrics.seasonal_scale(batch.level[~test])
+    last = None if lesson.last_hour is None else lesson.last_hour[test]
+    scores = _scores(lesson.target, forecasts, batch.rows(test), actual[test], scale=scale, last=last)
     means = scores.groupby("family")["mae"].mean()
     best = families[min((name for name in tests if families[name].candidate), key=means.__getitem__)]
     say(f"{lesson.target.id}: fitting {best.name} on everything")
@@ -85,12 +87,16 @@ def compare(lesson: Lesson, families: Mapping[str, Family], *, cores: int, progr
 
 def flaw(lesson: Lesson, candidate: Candidate, model: Model) -> str | None:
     """Why the candidate must not serve, or None; `model` is it as loaded back from its file."""
-    family, built, test = candidate.family, lesson.built, lesson.test
+    family, built, test, width = candidate.family, lesson.built, lesson.test, lesson.target.width
     return (
         guard.flaw(model, family, built, lesson.target)
         or guard.sees_the_future(model, family, lesson.facts, built)
         or guard.worse_than_held_out(
-            model, family, built.batch.rows(test), lesson.actuals.value[test], _mae_of(candidate.residuals)
+            model,
+            family,
+            built.batch.rows(test),
+            lesson.actuals.value[test, :width],
+            _mae_of(candidate.residuals, width),
         )
     )
 
@@ -103,8 +109,8 @@ def challenge(lesson: Lesson, candidate: Candidate, errors: pd.DataFrame, *, cor
 
 def duel(lesson: Lesson, own: Floats, champion: Floats) -> Duel:
     """The guard's comparison of two (n_test, H) arrays of errors on the horizons that the target issues."""
-    issued = _issued(lesson)
-    return guard.duel(own[:, issued], champion[:, issued], every_h=lesson.target.every // timedelta(hours=1))
+    width = lesson.target.width
+    return guard.duel(own[:, :width], champion[:, :width], every_h=lesson.target.every // timedelta(hours=1))
 
 
 def on_hold_out(lesson: Lesson, errors: pd.DataFrame) -> Floats:
@@ -127,7 +133,7 @@ def own_errors(lesson: Lesson, candidate: Candidate, champion: Floats, *, cores:
     ones, one of up to two weeks at most 1.5 %.
     """
     own = candidate.residuals["error"]
-    common = np.flatnonzero(np.isfinite(own + champion)[:, _issued(lesson)].all(axis=1))
+    common = np.flatnonzero(np.isfinite(own + champion)[:, : lesson.target.width].all(axis=1))
     if not len(common):
         return own
     origins = lesson.built.batch.origins[lesson.test]
@@ -137,11 +143,6 @@ def own_errors(lesson: Lesson, candidate: Candidate, champion: Floats, *, cores:
     forecast = rolling(lesson, candidate.family, start, cores, refit_every=every)
     fresh[origins >= start] = forecast - lesson.actuals.value[lesson.built.batch.origins >= start]
     return fresh
-
-
-def _issued(lesson: Lesson) -> list[int]:
-    """Places of the target's horizons among HORIZONS."""
-    return [horizon - 1 for horizon in lesson.target.horizons]
 
 
 def _side_by_side(
@@ -231,11 +232,12 @@ def _fit(lesson: Lesson, family: Family, jobs: int) -> dict[str, Any]:
 
 
 def _mae(lesson: Lesson, forecast: Floats) -> float:
-    return float(metrics.mae(forecast, lesson.actuals.value[lesson.test]))
+    width = lesson.target.width
+    return float(metrics.mae(forecast[:, :width], lesson.actuals.value[lesson.test, :width]))
 
 
-def _mae_of(pool: Pool) -> float:
-    return float(np.nanmean(np.abs(pool["error"])))
+def _mae_of(pool: Pool, width: int) -> float:
+    return float(np.nanmean(np.abs(pool["error"][:, :width])))
 
 
 def _pool(lesson: Lesson, forecast: Floats) -> Pool:
@@ -243,17 +245,23 @@ def _pool(lesson: Lesson, forecast: Floats) -> Pool:
     return {"origin": origins, "error": forecast - lesson.actuals.value[lesson.test]}
 
 
-def _scores(forecasts: dict[str, Floats], batch: Batch, actual: Floats, *, scale: float, kind: str) -> pd.DataFrame:
+def _scores(
+    target: Target, forecasts: dict[str, Floats], batch: Batch, actual: Floats, *, scale: float, last: Floats | None
+) -> pd.DataFrame:
     """Bands are calibrated on the first half of the hold-out and scored on the second."""
-    half = len(batch) // 2
+    half, width = len(batch) // 2, target.width
+    actual, hours = actual[:, :width], batch.local_hour[:, :width]
+    forecasts = {name: point[:, :width] for name, point in forecasts.items()}
     bands = {}
     for name, point in forecasts.items():
         try:
-            calibration = intervals.calibrate(point[:half] - actual[:half], batch.local_hour[:half])
+            calibration = intervals.calibrate(point[:half] - actual[:half], hours[:half])
         except NotEnoughData:
             # Most of the first half is unknown: the family is scored without bands.
             continue
         later = point.copy()
         later[:half] = np.nan
-        bands[name] = intervals.apply(calibration, later, batch.local_hour)
-    return backtest.score(forecasts, actual, origins=batch.origins, scale=scale, bands=bands, kind=kind)
+        bands[name] = intervals.apply(calibration, later, hours)
+    return backtest.score(
+        forecasts, actual, origins=batch.origins, scale=scale, bands=bands, last=last, kind=target.kind
+    )

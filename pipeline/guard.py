@@ -126,10 +126,10 @@ def sees_the_future(model: Model, family: Family, facts: Facts, built: Built) ->
 def worse_than_held_out(model: Model, family: Family, batch: Batch, actual: Floats, hold_out_mae: float) -> str | None:
     """Why the fit on everything is not the fit that was tested, or None.
 
-    It has learned the hold-out, `batch` with `actual` (n, H), so it must not err much more there than the fit that
-    had not: `hold_out_mae`.
+    It has learned the hold-out, `batch` with `actual` (n, k) of the first k horizons, so it must not err much more
+    there than the fit that had not: `hold_out_mae`.
     """
-    mae = float(metrics.mae(family.predict(model.state, batch), actual))
+    mae = float(metrics.mae(family.predict(model.state, batch)[:, : actual.shape[1]], actual))
     if mae <= LEARNED * hold_out_mae:
         return None
     return f"its fit on everything errs by {mae:,.1f} on hours it has learned, by {hold_out_mae:,.1f} before it had"
@@ -169,8 +169,13 @@ def duel(candidate: Floats, champion: Floats, *, every_h: int = 1) -> Duel:
     )
 
 
-def verdict(policy: Policy, *, flaw: str | None, against: Duel | None, must_win: str | None = None) -> Verdict:
-    """Decide by the target's policy. `against` None: there is no champion; `must_win` says why it has to."""
+def verdict(
+    policy: Policy, *, flaw: str | None, against: Duel | None, must_win: str | None = None, unfit: str | None = None
+) -> Verdict:
+    """Decide by the target's policy. `against` None: there is no champion; `must_win` says why it has to.
+
+    `unfit` says why the champion itself cannot serve: what it once did is then no reason to go on with naive.
+    """
     if flaw is not None:
         return Verdict("refused", flaw)
     if policy.promotion == "manual":
@@ -179,6 +184,8 @@ def verdict(policy: Policy, *, flaw: str | None, against: Duel | None, must_win:
         return Verdict("promoted", "sound, and the first")
     if policy.promotion == "never":
         return Verdict("refused", f"the policy is that only a person promotes: {against.words()}")
+    if unfit and not must_win:
+        return Verdict("promoted", f"sound, and the champion cannot serve: {unfit} ({against.words()})")
     if policy.promotion == "must_win" or must_win:
         return _won(against, must_win or "the policy is must_win")
     if against.clearly_worse(policy.clearly_worse):
@@ -200,6 +207,7 @@ def _noisy(versions: V, unknown: np.ndarray) -> V:
 
 
 def _implausible(point: Floats, target: Target, words: str) -> str | None:
+    point = point[:, : target.width]
     if not np.isfinite(point).all():
         return f"{int((~np.isfinite(point)).sum())} of its latest forecasts{words} are not numbers"
     if point.min() < target.minimum or point.max() > target.maximum:

@@ -33,19 +33,19 @@ _ORIGIN = tuple(f"origin_{name}" for name in DAY_TYPES)
 def importances(lesson: Lesson, candidate: Candidate) -> pd.DataFrame:
     """Rows of table `importances` but version_id, written_at and run_id, largest first.
 
-    increase: of the MAE over all horizons, in the target's unit, mean of REPEATS shuffles; increase_se: its standard
+    increase: of the MAE over the target's horizons, in its unit, mean of REPEATS shuffles; increase_se: its standard
     error over these; mae: without any; n: origins. What the columns are relative to, the level, stays.
     Raises ModelError when no origin of the hold-out is whole.
     """
     state, family = candidate.held_out, candidate.family
     test = np.flatnonzero(lesson.test)
-    batch, actual = lesson.built.batch.rows(test), lesson.actuals.value[test]
-    known = np.flatnonzero(np.isfinite(actual).all(axis=1) & np.isfinite(family.predict(state, batch)).all(axis=1))
+    batch, actual = lesson.built.batch.rows(test), lesson.actuals.value[test, : lesson.target.width]
+    known = np.flatnonzero(np.isfinite(actual + _issued(family, state, batch, actual)).all(axis=1))
     if not len(known):
         raise ModelError(f"{family.name}: no origin of the hold-out has all its inputs and actuals.")
     places = known[np.linspace(0, len(known) - 1, min(MOST_ORIGINS, len(known))).round().astype(int)]
     batch, actual = batch.rows(places), actual[places]
-    mae = _mae(family.predict(state, batch), actual)
+    mae = _mae(_issued(family, state, batch, actual), actual)
     rows = [
         {"input": group, "n_columns": count} | _grown(family, state, batch, actual, group, mae)
         for group, count in counts(batch).items()
@@ -99,10 +99,15 @@ def _grown(
 ) -> dict[str, float]:
     draw = np.random.default_rng(SEED)
     grown = [
-        _mae(family.predict(state, shuffled(batch, group, draw.permutation(len(batch)))), actual) - mae
+        _mae(_issued(family, state, shuffled(batch, group, draw.permutation(len(batch))), actual), actual) - mae
         for _ in range(REPEATS)
     ]
     return {"increase": float(np.mean(grown)), "increase_se": float(np.std(grown, ddof=1) / np.sqrt(REPEATS))}
+
+
+def _issued(family: Family, state: dict[str, Any], batch: Batch, actual: Floats) -> Floats:
+    """Forecasts of the horizons that `actual` has."""
+    return family.predict(state, batch)[:, : actual.shape[1]]
 
 
 def _mae(forecast: Floats, actual: Floats) -> float:

@@ -55,7 +55,7 @@ def issue(
     each is issued. Bands of later origins adapt to those of earlier ones. `excuse` says why `model` is None.
     """
     naive = built.batch.naive
-    possible: Bools = np.all(np.isfinite(naive), axis=1)
+    possible: Bools = np.all(np.isfinite(naive[:, : target.width]), axis=1)
     if model is None or family is None:
         point, status = naive.copy(), np.full(len(naive), "", dtype=object)
         reason = np.full(len(naive), excuse, dtype=object)
@@ -152,14 +152,14 @@ def _trusted(built: Built, target: Target, model: Model, family: Family, made_at
 
 
 def _doubts(point: Floats, built: Built, target: Target, model: Model, made_at: Times, missing: Words) -> Words:
-    """(n,) why the model's forecast is not to be used; empty where it is."""
-    wild = _wild(point, built, target)
+    """(n,) why the model's forecast is not to be used; empty where it is. Hours that are not issued do not count."""
+    unknown, wild = (~np.isfinite(point))[:, : target.width], _wild(point, built, target)[:, : target.width]
     trained = np.datetime64(model.as_of.tz_convert("UTC").tz_localize(None), "us")
     words = [
         (built.stale_hours > 0, [f"stale data: the last {n} hours of actuals are missing" for n in built.stale_hours]),
         (made_at < trained, f"{model.version_id} was trained on later data"),
         (missing != "", [f"{model.version_id} lacks {keys} and has no model without it" for keys in missing]),
-        (~np.isfinite(point).all(axis=1), f"{model.version_id} lacks an input"),
+        (unknown.any(axis=1), f"{model.version_id} lacks an input"),
         (wild.any(axis=1), f"{model.version_id} gave an implausible value"),
     ]
     return np.select([mask for mask, _ in words], [np.asarray(text, dtype=object) for _, text in words], "")

@@ -218,7 +218,7 @@ def _gone(view: View, subject: str) -> str | None:
     known = [*(one.id for one in here.series), *(one.id for one in here.targets)]
     if any(subject == name or subject.startswith(f"{name}-") for name in known):
         return None
-    return "it is not in sextant.toml any more"
+    return "it is switched off, or not in sextant.toml any more"
 
 
 def _row(flip: Flip, now: datetime, run_id: str) -> dict[str, Any]:

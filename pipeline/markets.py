@@ -140,6 +140,11 @@ class Target:
     published: tuple[str, ...] = ()
 
     @property
+    def width(self) -> int:
+        """How many hours ahead are issued. Models make all HORIZONS; the first so many are ranked, judged and shown."""
+        return len(self.horizons)
+
+    @property
     def legs(self) -> tuple[Series, ...]:
         """The series its hours are made of: one, or of a spread the minuend and what is taken from it."""
         return (self.series,) if self.minuend is None else (self.minuend, self.series)

@@ -32,10 +32,10 @@ from pipeline.warehouse import Warehouse
 
 T = TypeVar("T")
 FAULTS = (
-    SextantError, ArithmeticError, AssertionError, AttributeError, DatabaseError, ImportError, LookupError, NameError,
-    OSError, RuntimeError, TypeError, ValueError,
+    SextantError, ArithmeticError, AssertionError, AttributeError, DatabaseError, ImportError, LookupError, MemoryError,
+    NameError, OSError, RuntimeError, TypeError, ValueError,
 )  # fmt: skip
-"""What work may meet, mistakes of ours included, without keeping other targets from being worked on."""
+"""What work may meet, also mistakes of ours and want of memory, without keeping other targets from being worked on."""
 TOGETHER = 25
 """Targets whose rows are stored in one transaction: more of them would keep others waiting and fill the memory."""
 PIECE = 600
@@ -72,20 +72,35 @@ def each(
 
     `work` is then a function of a module, called in processes with a context of their own: a warehouse of its own,
     its share of the cores, and lines that reach this run's log as they are said. A process that dies, such as for
-    want of memory, is the failure of its target: those it took with it are worked on again, one at a time.
+    want of memory, is the failure of its target: those it may have taken with it are worked on again, one at a time,
+    and what had not begun then goes on side by side.
     """
     processes = min(context.settings.cores, len(targets))
     if processes < 2 or len(targets) < least:
         return _one_by_one(context, work, targets)
-    done, lost = _side_by_side(context, work, targets, label, processes)
-    for target in lost:
-        again, gone = _side_by_side(context, work, [target], label, 1)
-        words = f"{target.id}: its process died, perhaps for want of memory; lower SEXTANT_CORES or add memory."
-        done |= {target.id: _failed(JobError(words))} if gone else again
+    done: dict[str, Future[T]] = {}
+    waiting = list(targets)
+    while waiting:
+        ended, lost = _side_by_side(context, work, waiting, label, min(processes, len(waiting)))
+        # They begin in their order, so that those under way, and one that was handed over, are the first of the lost.
+        begun, waiting = lost[: processes + 1], lost[processes + 1 :]
+        done |= ended | _alone(context, work, begun, label)
     for name, future in done.items():
         if future.exception() is not None:
             context.say(_sentence(name, future.exception()))
     return _done(targets, done)
+
+
+def _alone(
+    context: Context, work: Callable[[Context, Target], T], targets: Sequence[Target], label: str
+) -> "dict[str, Future[T]]":
+    """The same, one at a time, each in a process of its own."""
+    done: dict[str, Future[T]] = {}
+    for target in targets:
+        again, gone = _side_by_side(context, work, [target], label, 1)
+        words = f"{target.id}: its process died, perhaps for want of memory; lower SEXTANT_CORES or add memory."
+        done |= {target.id: _failed(JobError(words))} if gone else again
+    return done
 
 
 def stored(

@@ -153,7 +153,8 @@ def _points(side: _Side, target: Target, rows: pd.DataFrame) -> pd.DataFrame:
     if rows.empty or side.model is None or side.model.family not in families:
         return pd.DataFrame(columns=[*KEY, "valid_at", "p50", "actual"])
     point: Floats = families[side.model.family].predict(side.model.state, features.from_rows(rows, target.inputs).batch)
-    return rows.sort_values(KEY)[[*KEY, "valid_at", "actual"]].assign(p50=point.ravel())
+    found = rows.sort_values(KEY)[[*KEY, "valid_at", "actual"]].assign(p50=point.ravel())
+    return found[found["horizon"].isin(target.horizons)]
 
 
 def _errors(side: _Side, live: pd.DataFrame, points: pd.DataFrame) -> pd.DataFrame:
@@ -167,7 +168,8 @@ def _errors(side: _Side, live: pd.DataFrame, points: pd.DataFrame) -> pd.DataFra
 
 
 def _counted(errors: pd.DataFrame, target: Target) -> pd.DataFrame:
-    """Without the hours that meet a declared event, however they came to be known."""
+    """Without the hours that are not issued or meet a declared event, however they came to be known."""
+    errors = errors[errors["horizon"].isin(target.horizons)]
     start = errors["origin"] + pd.to_timedelta(errors["horizon"].astype("int64"), unit="h")
     for event in target.events:
         outside = (start + HOUR <= event.first) | (start >= event.last)

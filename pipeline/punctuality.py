@@ -28,12 +28,13 @@ def missed(session: Session, target: str, *, due: datetime, now: datetime, every
     """Columns target, origin, reason: hours of a target before `due`, since its first live issue, that have none.
 
     Those noted already are left out, unless by a clock ahead of `now`; an hour that is replayed later stays noted.
-    Hours that were not due are noted as such, so that the next change of `every` leaves no hole unexplained.
+    Hours that were not due, or of which features were made for others only, are noted as such, so that neither the
+    next change of `every` nor a target's return leaves a hole unexplained or counts as an outage.
     """
     origins = session.ask("unissued_origins", target=target, due=due, now=now)
     if origins.empty:
         return pd.DataFrame({"target": [], "origin": [], "reason": []})
-    found = session.ask("missed_reasons", batch=origins, now=now)
+    found = session.ask("missed_reasons", batch=origins, target=target, now=now)
     hours = every // HOUR
     reasons = [
         f"{NOT_DUE}: issued every {hours} hours" if row["origin"].hour % hours else _reason(row)
@@ -43,6 +44,8 @@ def missed(session: Session, target: str, *, due: datetime, now: datetime, every
 
 
 def _reason(row: dict[Any, Any]) -> str:
+    if row["left_out"]:
+        return f"{NOT_DUE}: the target or its market was switched off"
     if row["gap_min"] >= MOST_OF_AN_HOUR_MIN:
         return f"no scheduler from {row['gap_from']:%d %b %H:%M}Z to {row['gap_to']:%d %b %H:%M}Z"
     if isinstance(row["failed_job"], str):

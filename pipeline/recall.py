@@ -53,7 +53,7 @@ class Recent:
 
     def track(self, made: Made, *, since: np.datetime64) -> Track:
         """A track of these issues whose axis reaches back to `since` at least."""
-        track = Track(self.origins, self.actuals, zone=self.target.zone, since=since)
+        track = Track(self.origins, self.actuals, zone=self.target.zone, since=since, width=self.target.width)
         track.remember(made.origins, made.point, made.edges)
         return track
 

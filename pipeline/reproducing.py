@@ -4,7 +4,7 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,8 @@ def reproduce(
     """
     with warehouse.read() as session:
         stored = _stored(session, target, origin, version_id)
+        # As many hours ahead as were issued then, whatever sextant.toml says by now.
+        target = replace(target, horizons=tuple(stored["horizon"]))
         rows = session.ask("features_of_origin", target=target.id, origin=origin)
         _check(rows, target, origin)
         built = features.from_rows(rows, target.inputs)
@@ -65,7 +67,7 @@ def reproduce(
     version, model, excuse = _model(warehouse, models, target, stored)
     issued = _issued(stored, again, target, model, excuse, recent)
     about: dict[str, Any] = {"target": target.id, "mode": NO_MODE, "made_at": _made_at(stored)}
-    compared = issuing.rows(again, issued, issuer="", **about, horizons=tuple(stored["horizon"]))
+    compared = issuing.rows(again, issued, issuer="", **about, horizons=target.horizons)
     return Reproduction(
         version_id=stored["version_id"].iloc[0],
         issuer=stored["issuer"].iloc[0],

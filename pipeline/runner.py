@@ -194,7 +194,7 @@ class Runner:
             operations=self.operations,
         )
         try:
-            return _ended(job.run(context), say), None
+            return _ended(job.run(context), say, log.text), None
         except Exception as error:
             failure = failure_of(error)
             if failure == "bug":
@@ -232,9 +232,12 @@ def ordered(jobs: dict[str, Job], names: Iterable[str]) -> list[Job]:
     return [job for job in done if job.name in wanted]
 
 
-def _ended(outcome: Outcome, say: Callable[[str], None]) -> dict[str, Any]:
+def _ended(outcome: Outcome, say: Callable[[str], None], said: Callable[[], str]) -> dict[str, Any]:
     if outcome.note:
         say(outcome.note)
+    for words in outcome.failures:
+        if words not in said():
+            say(words)
     state = "failed" if outcome.failures else "skipped" if outcome.skipped else "succeeded"
     ended: dict[str, Any] = {"state": state, "rows_in": outcome.rows_in, "rows_out": outcome.rows_out}
     if outcome.failures:

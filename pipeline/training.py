@@ -13,7 +13,7 @@ from pipeline.exogenous import PREFIX
 from pipeline.features import Actuals, Built
 from pipeline.inputs import HOUR, Facts
 from pipeline.markets import HORIZONS, Target
-from pipeline.models.base import Batch
+from pipeline.models.base import Batch, Floats
 from pipeline.warehouse import Warehouse
 from pipeline.windows import DAY, WINDOW_HOURS, Times
 
@@ -46,8 +46,7 @@ class Lesson:
     @property
     def test_from(self) -> np.datetime64:
         """First origin of the hold-out."""
-        start: np.datetime64 = self.built.batch.origins[-1] - np.timedelta64(HOLD_OUT)
-        return start
+        return _test_from(self.built.batch.origins)
 
     @property
     def test(self) -> np.ndarray:
@@ -59,6 +58,14 @@ class Lesson:
     def long(self) -> bool:
         """Whether there is enough history before the hold-out that a fit ages slowly."""
         return bool(self.test_from - self.built.batch.origins[0] >= np.timedelta64(LONG))
+
+    @property
+    def last_hour(self) -> Floats | None:
+        """(n,) of a spread the actual of each origin's hour as its issue knew it, NaN where it did not; else None."""
+        if self.target.kind != "spread":
+            return None
+        known: Floats = np.where(self.built.stale_hours == 0, self.built.batch.level, np.nan)
+        return known
 
     def reduced(self) -> "Lesson":
         """The same without the target's inputs."""
@@ -100,6 +107,18 @@ def check_feed(lesson: Lesson) -> None:
     feeds.check(target, hours, values, declared=_declared(target, hours))
 
 
+def _test_from(origins: Times) -> np.datetime64:
+    """Where the last HOLD_OUT of origins begins.
+
+    After weeks without any, as of a market that was off, it is their last 28 days of hours, whenever those were: a few
+    hours since would choose a family by chance and make no bands.
+    """
+    hours = int(HOLD_OUT / HOUR)
+    start: np.datetime64 = origins[-1] - np.timedelta64(HOLD_OUT)
+    whole: np.datetime64 = origins[-min(hours, len(origins))]
+    return start if np.sum(origins >= start) >= hours / 2 else whole
+
+
 def _declared(target: Target, hours: Times, *, back: int = 0) -> np.ndarray:
     """Which of the hours (any shape), or of the `back` hours before them, meet a declared event."""
     met = np.zeros(hours.shape, dtype=bool)
@@ -126,7 +145,7 @@ def _blinded(batch: Batch) -> Batch:
     and one that has been dead since must not cost the hold-out.
     """
     shared, target = batch.shared.copy(), batch.target.copy()
-    past = batch.origins < batch.origins[-1] - np.timedelta64(HOLD_OUT)
+    past = batch.origins < _test_from(batch.origins)
     for values, names in ((shared, batch.shared_names), (target, batch.target_names)):
         for place, name in enumerate(names):
             if name.startswith(PREFIX) and any(

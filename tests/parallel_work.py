@@ -31,6 +31,8 @@ def work(context: Context, target: Target) -> tuple[int, int]:
         raise NotEnoughData(f"{target.id}: training needs 124 days of actuals and has 3; ingest more history.")
     if name == "bug":
         raise ZeroDivisionError("seven by nothing")
+    if name == "memory":
+        raise MemoryError("Unable to allocate 40 GiB")
     if name == "dies":
         os.kill(os.getpid(), signal.SIGKILL)
     if name == "long":

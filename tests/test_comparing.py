@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import comparing, features
+from pipeline import comparing, features, importance, registry
 from pipeline.comparing import Candidate
 from pipeline.configuring.markets import load_markets
 from pipeline.errors import NotEnoughData
+from pipeline.features import Actuals
 from pipeline.inputs import Facts
 from pipeline.models import naive, ridge
 from pipeline.models.base import Batch, Family, Floats
+from pipeline.registry import Model
 from pipeline.settings import ROOT
 from pipeline.training import HOLD_OUT, Lesson
 from tests.hourly import history, hours, issued
@@ -179,6 +181,54 @@ def test_with_a_long_history_one_fresh_fit_half_way_is_enough() -> None:
     np.testing.assert_array_equal(own[:half], held_out[:half])
     assert not np.isclose(own[half:-6], held_out[half:-6]).any(axis=1).all()
     assert np.isfinite(own[half:-6]).all()
+
+
+@dataclass
+class Off:
+    """Naive, off by so many MW at each hour ahead."""
+
+    name: str
+    by: tuple[float, ...]
+    candidate: bool = True
+    kinds: tuple[str, ...] = ("load",)
+    members: tuple[str, ...] = ()
+
+    def fit(self, batch: Batch, actual: Floats, *, seed: int, jobs: int) -> dict[str, Any]:
+        return {}
+
+    def predict(self, state: dict[str, Any], batch: Batch) -> Floats:
+        return batch.naive + np.array(self.by)
+
+
+def test_families_are_ranked_and_judged_by_the_hours_that_are_issued() -> None:
+    near, even = Off("near", (0, 0, 0, 9e5, 9e5, 9e5)), Off("even", (3000,) * 6)
+    families = {"near": near, "even": even}
+    few = replace(SHORT, target=replace(SHORT.target, horizons=(1, 2, 3)))
+    assert compare(SHORT, families)[0].family.name == "even"
+    made, said = compare(few, families)
+    assert made.family.name == "near"
+    assert set(made.scores["horizon"]) == {1, 2, 3}
+    own = made.residuals["error"]
+    assert made.mean_mae() == pytest.approx(np.nanmean(np.abs(own[:, :3])), rel=0.01)
+    assert f"near, hold-out MAE {np.nanmean(np.abs(own[:, :3])):,.1f}" in " ".join(said)
+    contents = {name: getattr(made, name) for name in registry.CONTENT}
+    model = Model("v1", "near", "any", pd.Timestamp(few.as_of), **contents)
+    assert comparing.flaw(few, made, model) is None
+    assert "its latest forecasts reach" in str(comparing.flaw(SHORT, made, model))
+    looks_at = importance.importances(few, made)
+    assert looks_at["mae"].iloc[0] == pytest.approx(made.mean_mae(), rel=0.3)
+
+
+def test_after_weeks_without_data_families_are_not_ranked_by_the_few_hours_since() -> None:
+    lesson = lesson_of(160)
+    back = np.r_[0 : 99 * 24, 159 * 24 : 160 * 24]
+    built, actuals = lesson.built.rows(back), Actuals(*(part[back] for part in lesson.actuals))
+    gone = replace(lesson, built=built, actuals=actuals)
+    assert gone.test.sum() == HOLD_OUT.days * 24
+    made, _ = compare(gone, {"naive": naive.FAMILY, "ridge": ridge.FAMILY})
+    assert made.scores["n"].min() > 27 * 24 - 8
+    assert made.scores["coverage"].notna().all()
+    assert lesson.test.sum() == HOLD_OUT.days * 24 + 1
 
 
 def test_errors_from_elsewhere_in_time_are_not_common() -> None:

@@ -14,9 +14,8 @@ from streamlit.testing.v1 import AppTest
 from dashboard import choosing, formats, links
 from dashboard.data import Desk
 from dashboard.views import forecasts
-from pipeline.settings import ROOT
 from tests import market_filler
-from tests.dashboards import words
+from tests.dashboards import opened, words
 
 CHICAGO = "America/Chicago"
 HUB, SYSTEM = "South DART hub", "West System"
@@ -30,16 +29,7 @@ def desk(two_markets: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 
 def at(view: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=60)
-    for name, value in query.items():
-        app.query_params[name] = value
-    if view != "forecasts":
-        app.run()
-        app.switch_page(f"views/{view}.py")
-        app.query_params.clear()
-        for name, value in query.items():
-            app.query_params[name] = value
-    app.run()
+    app = opened(view, **query)
     assert not app.exception
     return app
 

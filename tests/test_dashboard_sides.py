@@ -13,7 +13,7 @@ from dashboard.data import Desk
 from dashboard.figures import accuracy as measures
 from dashboard.figures import palette
 from dashboard.figures import spread as charts
-from dashboard.panels import by_slice, spread
+from dashboard.panels import spread
 from pipeline import asof, quality
 from pipeline.asof import Moment
 from tests import market_filler
@@ -91,11 +91,6 @@ def test_the_rule_is_drawn_wherever_direction_and_profit_are(desk: Desk) -> None
     by_hour = charts.by_hour(table, palette=palette.LIGHT)
     assert {trace.name for trace in by_hour.data} == {"Direction right", "Last hour's side"}
     assert "side_hit_rate" not in measuring.spikes(rows.drop(columns="last"), ("hit_rate",))
-
-
-def test_the_trade_is_named_the_way_it_earns() -> None:
-    assert by_slice.POSITION.startswith("One megawatt sold day-ahead and bought back in real time where the spread is")
-    assert "not tradeable" in by_slice.POSITION
 
 
 def test_a_share_has_an_interval_inside_0_and_1_also_where_all_hours_are_alike() -> None:

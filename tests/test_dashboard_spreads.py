@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import measuring
+from dashboard import measuring, wording
 from dashboard.data import Desk
 from dashboard.figures import palette
 from dashboard.figures import spread as charts
@@ -50,14 +50,14 @@ def test_a_spread_has_its_side_of_zero_in_a_word_and_a_sign(desk: Desk) -> None:
     said = words(seen("forecasts", target=HUB))
     issue = desk.ask("page_issue", target=ID, due=NOW - HOUR)
     above = int((issue["p50"] > 0).sum())
-    assert said.count(":material/arrow_upward: day-ahead above real-time") == above
-    assert said.count(":material/arrow_downward: day-ahead below real-time") == 6 - above
+    assert said.count(":material/arrow_upward: day\u2011ahead above real\u2011time") == above
+    assert said.count(":material/arrow_downward: day\u2011ahead below real\u2011time") == 6 - above
     assert f"Largest above zero **{issue['p50'].max():.2f} USD/MWh**" in said
     assert "Largest below zero" in said
     assert not {"Peak", "Trough", "Steepest"} & set(said.replace("**", " ").split())
     target = desk.targets[ID]
     assert both_legs.direction(target, 0.0).endswith("no difference")
-    assert both_legs.words(target) == ("day-ahead above real-time", "day-ahead below real-time")
+    assert wording.sides(target) == ("day-ahead above real-time", "day-ahead below real-time")
 
 
 def test_the_fan_of_a_spread_marks_each_hour_by_its_sign(desk: Desk) -> None:

@@ -117,7 +117,7 @@ def test_training_backup_and_compact_on_a_full_disk_leave_nothing_behind(templat
     shutil.copytree(template, disk / "desk")
     desk = desk_in(disk / "desk")
     before, files = ledger(desk), set((disk / "desk").rglob("*.joblib*"))
-    ballast = filled(disk, free=300_000)
+    ballast = filled(disk, free=150_000)
     hasty = replace(desk.runner(), patience_s=0.5)
     trained = hasty.run(desk.jobs["train"], by="test", families=["ridge"], force=True)
     assert (trained["state"], trained["failure"]) == ("failed", "disk_full")

@@ -1,11 +1,9 @@
 """What single families promise beyond the contract of all: updates, members, spikes, short histories, size."""
 
-import io
 import subprocess
 import sys
 from dataclasses import replace
 
-import joblib
 import numpy as np
 import pytest
 
@@ -15,7 +13,7 @@ from pipeline.errors import ModelError, NotEnoughData
 from pipeline.exogenous import Exogenous
 from pipeline.markets import TARGET_KINDS
 from pipeline.models import boosting, direct, ensemble, hourly, ridge, ridge_asinh
-from pipeline.models.base import Batch, Floats, Incremental
+from pipeline.models.base import Batch, Floats
 from pipeline.settings import ROOT
 from pipeline.windows import Versions
 from tests.hourly import build_at, history, hours, issued
@@ -34,39 +32,6 @@ def test_every_kind_of_target_has_a_candidate_besides_naive() -> None:
     for kind in TARGET_KINDS:
         assert [one.name for one in families if kind in one.kinds and one.candidate and one.name != "naive"]
     assert {kind for family in families for kind in family.kinds} == set(TARGET_KINDS)
-
-
-def test_ridge_updated_day_by_day_has_the_weights_of_a_full_fit() -> None:
-    batch, actual = lesson()
-    assert isinstance(ridge.FAMILY, Incremental)
-    state = ridge.FAMILY.fit(batch.rows(slice(0, 2016)), actual[:2016], seed=0, jobs=1)
-    before = state["weights"].copy()
-    for end in range(2040, 2401, 24):
-        # Two days at a time: what was learned before must not count twice.
-        state = ridge.FAMILY.update(state, batch.rows(slice(end - 48, end)), actual[end - 48 : end])
-    full = ridge.FAMILY.fit(batch, actual, seed=0, jobs=1)
-    assert not np.array_equal(before, state["weights"])
-    np.testing.assert_allclose(ridge.FAMILY.predict(state, batch), ridge.FAMILY.predict(full, batch), rtol=1e-8)
-
-
-def test_ridge_learns_a_later_horizon_of_a_row_whose_first_it_knew() -> None:
-    batch, actual = lesson()
-    part = actual.copy()
-    part[-1, 3:] = np.nan
-    state = ridge.FAMILY.fit(batch, part, seed=0, jobs=1)
-    state = ridge.FAMILY.update(state, batch.rows(slice(-24, None)), actual[-24:])
-    full = ridge.FAMILY.fit(batch, actual, seed=0, jobs=1)
-    np.testing.assert_allclose(state["weights"], full["weights"], rtol=1e-6, atol=1e-9)
-
-
-def test_an_update_leaves_the_state_it_began_with() -> None:
-    batch, actual = lesson()
-    state = ridge.FAMILY.fit(batch.rows(slice(0, 1500)), actual[:1500], seed=0, jobs=1)
-    stored = io.BytesIO()
-    joblib.dump(state, stored)
-    ridge.FAMILY.update(state, batch, actual)
-    again = joblib.load(stored)
-    assert all(np.array_equal(state[key], again[key]) for key in state)
 
 
 def test_what_a_row_would_have_been_forecast_unlearned_is_that_of_a_fit_without_it() -> None:

@@ -244,6 +244,22 @@ def test_what_was_rolled_back_must_win_under_any_automatic_policy() -> None:
         assert "(v2 was rolled back)" in verdict.reason
 
 
+@pytest.mark.parametrize(
+    ("promotion", "outcome"),
+    [("auto", "promoted"), ("must_win", "promoted"), ("manual", "waiting"), ("never", "refused")],
+)
+def test_a_champion_that_cannot_serve_is_no_bar_to_a_sound_candidate(promotion: str, outcome: str) -> None:
+    policy, unfit = Policy(promotion=promotion), "v1 looks at other inputs"
+    verdict = guard.verdict(policy, flaw=None, against=fight(1.5), unfit=unfit)
+    assert verdict.outcome == outcome
+    assert guard.verdict(policy, flaw="is broken", against=fight(1.5), unfit=unfit).reason == "is broken"
+    if outcome == "promoted":
+        why = "sound, and the champion cannot serve: v1 looks at other inputs (MAE 150.0 against the champion's 100.0"
+        assert verdict.reason.startswith(why)
+    back = guard.verdict(policy, flaw=None, against=fight(1.5), unfit=unfit, must_win="v2 was rolled back")
+    assert back.outcome != "promoted"
+
+
 def test_a_duel_is_fought_on_common_origins_only() -> None:
     rng = np.random.default_rng(3)
     own, other = rng.normal(0, 10, (300, 6)), rng.normal(0, 20, (300, 6))

@@ -105,12 +105,16 @@ def test_training_writes_what_its_version_looks_at(full: Desk) -> None:
 
 
 def test_the_state_that_is_shuffled_has_not_learned_the_hold_out(full: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[comparing.Candidate] = []
+    seen: list[tuple[training.Lesson, comparing.Candidate]] = []
     find = importance.importances
-    monkeypatch.setattr(importance, "importances", lambda one, made: seen.append(made) or find(one, made))
+    monkeypatch.setattr(importance, "importances", lambda one, made: seen.append((one, made)) or find(one, made))
     full.done("train", families=["naive", "ridge"], force=True)
-    state, held_out = seen[0].state, seen[0].held_out
-    assert state["until"].max() - held_out["until"].max() == np.timedelta64(28 * 24, "h")
+    whole, made = seen[0]
+    past, issue = ~whole.test, whole.built.as_of[whole.test][0]
+    known = np.where(whole.actuals.known_at <= issue, whole.actuals.value, np.nan)[past]
+    alone = made.family.fit(whole.built.batch.rows(past), known, seed=training.SEED, jobs=1)
+    np.testing.assert_allclose(made.held_out["weights"], alone["weights"], rtol=1e-9)
+    assert not np.allclose(made.state["weights"], alone["weights"], rtol=1e-3)
 
 
 def test_a_version_serves_though_nobody_knows_what_it_looks_at(full: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

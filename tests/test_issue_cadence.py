@@ -79,6 +79,9 @@ def test_such_issues_are_sound_explained_and_made_again_to_the_last_bit(seldom: 
     again = reproduce(seldom.warehouse, seldom.settings.models, seldom.target, origin=origin)
     assert again.differences == ()
     assert again.table["horizon"].tolist() == [1, 2, 3]
+    before = reproduce(seldom.warehouse, seldom.settings.models, seldom.target, origin=NOW.replace(hour=9, minute=0))
+    assert before.differences == ()
+    assert before.table["horizon"].tolist() == [1, 2, 3, 4, 5, 6]
     reasons = ask(seldom, f"SELECT DISTINCT horizon FROM reasons WHERE origin = '{origin:%Y-%m-%d %H:%M}'")
     assert reasons["horizon"].tolist() == [1]
 

@@ -155,6 +155,25 @@ def test_without_a_model_the_fallback_has_the_bands_of_naive_as_recorded(built: 
     assert set(got.reason) == {"no model"}
 
 
+def test_what_is_wrong_with_hours_that_nobody_issues_is_no_reason_to_fall_back(built: Built, target: Target) -> None:
+    few, wild = replace(target, horizons=(1, 2, 3)), model(shift=np.array([10.0] * 3 + [1e5, np.nan, 1e5]))  # type: ignore[arg-type]
+    assert set(issue(built, target, wild, Shifted()).status) == {"fallback"}
+    assert set(issue(built, few, wild, Shifted()).status) == {"ok", "reduced"}
+    naive = built.batch.naive.copy()
+    naive[:, 5] = np.nan
+    blind = replace(built, batch=replace(built.batch, naive=naive))
+    assert set(issue(blind, target, None, None).status) == {"withheld"}
+    assert set(issue(blind, few, None, None).status) == {"fallback"}
+
+
+def test_bands_of_fewer_hours_wait_for_no_errors_of_hours_that_nobody_issues(built: Built, target: Target) -> None:
+    few, whole = replace(target, horizons=(1, 2, 3)), _with_naive(built, target)
+    recent = replace(whole, target=few, issues=whole.issues[whole.issues["horizon"] <= 3])
+    got = issue(built, few, None, None, recent=recent)
+    assert np.isfinite(got.bands["p10"][:, :3]).all()
+    assert np.isnan(got.bands["p10"][:, 3:]).all()
+
+
 def test_a_shadow_never_falls_back(built: Built, target: Target) -> None:
     recent = nothing(built, target)
     got = issuing.shadow(built, target, model(with_reduced=False), Shifted(), recent=recent, made_at=built.as_of)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -47,14 +48,16 @@ def test_a_bug_and_a_refusal_keep_no_other_target_from_being_done_in_processes(t
     assert f"logged by {os.getpid()}" not in row["log"]
 
 
-def test_a_process_that_dies_is_its_own_targets_failure(tmp_path: Path) -> None:
-    desk = desk_of(tmp_path, ("dies", "one"), cores=5)
+def test_a_process_that_dies_is_its_own_targets_failure_and_what_had_not_begun_goes_on(tmp_path: Path) -> None:
+    desk = desk_of(tmp_path, ("dies", "one", "two", "six", "ten"), cores=2)
     row = ran(desk)
     assert (row["state"], row["failure"]) == ("failed", "refused")
     assert row["error"].startswith("demo.dies: its process died, perhaps for want of memory; ")
-    assert done(desk) == ["one"]
-    assert "demo.one by " in row["log"]
+    assert done(desk) == ["one", "six", "ten", "two"]
     assert str(os.getpid()) not in row["log"]
+    # Alone a target has all cores, beside others its share.
+    share = dict(re.findall(r"demo\.(\w+) by \d+ with (\d)", row["log"]))
+    assert share == {"one": "2", "two": "2", "six": "1", "ten": "1"}
 
 
 def test_one_core_works_here_and_no_failure_stops_the_rest(tmp_path: Path) -> None:
@@ -62,9 +65,10 @@ def test_one_core_works_here_and_no_failure_stops_the_rest(tmp_path: Path) -> No
     row = ran(desk)
     assert (row["state"], row["failure"], row["error"]) == ("failed", "model", SHORT)
     assert f"demo.one by {os.getpid()} with 1; demo.two by {os.getpid()} with 1" in row["log"]
-    desk = desk_of(tmp_path / "again", ("bug", "one"), cores=1)
-    assert ran(desk)["failure"] == "bug"
-    assert done(desk) == ["one"]
+    for name, failure in (("bug", "bug"), ("memory", "busy")):
+        desk = desk_of(tmp_path / name, (name, "one"), cores=1)
+        assert ran(desk)["failure"] == failure
+        assert done(desk) == ["one"]
 
 
 def test_a_single_target_has_all_cores_and_few_may_stay_here(tmp_path: Path) -> None:

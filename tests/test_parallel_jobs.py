@@ -13,7 +13,7 @@ from tests.conftest import Desk, ask
 
 NEWEST = """SELECT * EXCLUDE (run_id, written_at, made_at) FROM predictions
             WHERE origin = (SELECT max(origin) FROM predictions)"""
-ORDER = ["issuer", "version_id", "horizon"]
+ORDER = ["target", "issuer", "version_id", "horizon"]
 
 
 def twinned(desk: Desk) -> Desk:

@@ -111,6 +111,16 @@ def test_what_comes_later_is_added_and_nothing_is_changed(desk: Desk) -> None:
     assert [value for *_, value, _, _ in out(desk)[-6:]] == [7.0] * 6
 
 
+def test_what_was_issued_while_the_table_was_away_for_weeks_is_made_up_for(desk: Desk) -> None:
+    issue(desk, hours(2))
+    desk.done("publish")
+    desk.now += timedelta(days=20)
+    issue(desk, hours(20 * 24, desk.now))
+    assert desk.done("publish")["rows_out"] == 20 * 24 * 6
+    assert len({key for key, *_ in out(desk)}) == (2 + 20 * 24) * 6
+    assert desk.done("publish")["rows_out"] == 0
+
+
 def test_a_row_that_somebody_removed_long_ago_stays_away_but_a_recent_one_is_healed(desk: Desk) -> None:
     issue(desk, hours(60))
     desk.done("publish")

@@ -1,5 +1,6 @@
 """Hours for which nothing was issued in time are noted once, with the reason; nothing is issued late as if live."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -74,6 +75,32 @@ def test_hours_without_an_issue_are_noted_once_with_what_is_known(full: Desk) ->
     go(full, "forecast")
     go(full, *CHAIN, hours=1)
     assert len(noted(full)) == 5  # an hour that is replayed stays noted
+    assert flaws(full) == []
+
+
+def test_hours_at_which_a_target_was_off_are_explained_and_not_missed(full: Desk) -> None:
+    (market,) = full.markets.values()
+    both = replace(market, targets=(*market.targets, replace(market.targets[0], id="demo.twin")))
+    full.markets = {"demo": both}
+    go(full, *CHAIN, hours=1)  # 11:20
+    full.markets = {"demo": replace(both, targets=both.targets[1:])}
+    go(full, *CHAIN, hours=1)
+    go(full, *CHAIN, hours=1)
+    full.markets = {"demo": both}
+    go(full, "ingest", "actuals", hours=1)  # 14:20, and on again without features in time
+    go(full, *CHAIN, hours=1)
+    assert live(full) == ["09:00", "10:00", "11:00", "12:00", "14:00"]
+    rows = ask(full, "SELECT target, origin, reason FROM missed_issues ORDER BY ALL").itertuples()
+    off = "not due: the target or its market was switched off"
+    assert [(row.target, row.origin.hour, row.reason) for row in rows] == [
+        ("demo.load", 11, off),
+        ("demo.load", 12, off),
+        ("demo.load", 13, "no run in time"),
+        ("demo.twin", 13, "no run in time"),
+    ]
+    with full.warehouse.read() as session:
+        stretches = session.ask("missed_stretches", now=full.now, since=full.now - timedelta(days=1))
+    assert stretches["n"].tolist() == [1, 1]
     assert flaws(full) == []
 
 

@@ -63,7 +63,7 @@ def test_few_hours_ahead_or_seldom_issues_are_watched_too(
 
 
 def test_a_sound_desk_has_no_alert_about_its_models(scored: Desk) -> None:
-    names = ["error_up", "error_limit", "coverage_off", "drift", "model_old", "artifact_damaged"]
+    names = ["error_up", "error_limit", "coverage_off", "drift", "model_old", "model_unserved", "artifact_damaged"]
     assert judged(scored, names) == []
 
 
@@ -176,6 +176,27 @@ def test_model_old_fires_after_its_grace_and_clears_with_a_new_version(scored: D
     assert words(judged(scored, ["model_old"])) == [("resolved", "demo.load")]
 
 
+def test_model_unserved_fires_after_three_fallbacks_that_are_not_for_want_of_data(scored: Desk) -> None:
+    newest = (
+        "mode = 'live' AND issuer = 'sextant' AND origin >= (SELECT max(origin) FROM predictions) - INTERVAL {} HOUR"
+    )
+    change = "UPDATE predictions SET status = 'fallback', version_id = 'naive', reason = '{}' WHERE "
+    why = "demo.load-v3 is of another feature set or family; retrain"
+    assert bad(scored, "model_unserved", limit=1) == {}
+    script(scored, change.format(why) + newest.format(1))
+    assert judged(scored, ["model_unserved"]) == []
+    script(scored, change.format(why) + newest.format(2))
+    (flip,) = judged(scored, ["model_unserved"])
+    assert (flip.subject, flip.severity) == ("demo.load", "warning")
+    assert f"3 issues are fallbacks or withheld: {why}. Retrain, " in flip.message
+    script(scored, change.format("stale data: the last 2 hours of actuals are missing") + newest.format(2))
+    assert words(judged(scored, ["model_unserved"])) == [("resolved", "demo.load")]
+    script(scored, change.format(why) + newest.format(0))
+    assert bad(scored, "model_unserved") != {}
+    script(scored, "UPDATE predictions SET status = 'ok' WHERE " + newest.format(0))
+    assert bad(scored, "model_unserved") == {}
+
+
 def test_artifact_damaged_fires_for_a_flipped_bit_and_a_missing_file_and_clears(scored: Desk) -> None:
     files = dict(
         ask(scored, "SELECT version_id, artifact FROM model_versions WHERE artifact <> ''").itertuples(index=False)
@@ -197,6 +218,6 @@ def test_artifact_damaged_fires_for_a_flipped_bit_and_a_missing_file_and_clears(
 
 
 def test_without_a_model_the_rules_are_silent(desk: Desk) -> None:
-    for name in ("error_up", "error_limit", "coverage_off", "drift", "model_old", "artifact_damaged"):
+    for name in ("error_up", "error_limit", "coverage_off", "drift", "model_old", "model_unserved", "artifact_damaged"):
         assert bad(desk, name) == {}
     assert judged(desk, ["drift"], operations=tuned(drift=Tuning(limit=3))) == []

@@ -12,7 +12,7 @@ ENTRIES = dict(re.findall(r"^### (\w+)\n(.*?)(?=^### |\Z)", CHAPTER, re.MULTILIN
 KINDS = {
     "job_failed", "job_late", "job_long", "stale_data", "gaps", "anomalous_actuals", "missed_issue", "error_up",
     "error_limit", "coverage_off", "drift", "model_old", "artifact_damaged", "disk_low", "warehouse_growing",
-    "scheduler_dead", "delivery_failed", "backup_old",
+    "scheduler_dead", "delivery_failed", "backup_old", "model_unserved",
 }  # fmt: skip
 
 

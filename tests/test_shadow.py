@@ -210,21 +210,3 @@ def test_scores_of_the_bands_are_what_pandas_finds(full: Desk) -> None:
     np.testing.assert_allclose(got.pit, pit)
     naive = ask(full, "SELECT * FROM accuracy_latest WHERE issuer = 'naive'")
     assert naive[["in_band90", "width", "winkler", "pit"]].isna().all(axis=None)
-
-
-def test_interval_scores_are_the_means_of_the_scores(full: Desk) -> None:
-    window = {"since": full.now - timedelta(days=5), "until": full.now}
-    got = full.warehouse.ask("interval_scores", target=full.target.id, issuer="sextant", **window)
-    rows = ask(full, "SELECT * FROM accuracy_latest WHERE issuer = 'sextant'")
-    rows = rows[rows.origin >= pd.Timestamp(window["since"])]
-    assert got.horizon.tolist() == [0, 1, 2, 3, 4, 5, 6]
-    assert got.n.iloc[0] == len(rows)
-    assert got.winkler.iloc[0] == pytest.approx(rows.winkler.mean())
-    third = rows[rows.horizon == 3]
-    assert got.coverage80.iloc[3] == pytest.approx(third.in_band.astype(float).mean())
-    assert got.coverage90.iloc[3] == pytest.approx(third.in_band90.astype(float).mean())
-    parts = ["below_p05", "below_p10", "below_p50", "below_p90", "below_p95", "above_p95"]
-    np.testing.assert_allclose(got[parts].sum(axis=1), 1.0)
-    assert got.above_p95.iloc[0] == pytest.approx(
-        (rows.actual > rows.p50).mean() - rows.pit.between(0.5, 0.96).mean(), abs=0.01
-    )

@@ -144,7 +144,7 @@ def test_a_backtest_judges_the_day_ahead_price_as_a_contender(issued: Desk) -> N
     issued.done("backtest", target="hub.dart", families=FAMILIES, days=21)
     rows = ask(issued, "SELECT * FROM backtests WHERE kind = 'backtest' AND slice = 'all' AND horizon = 0")
     scores = rows.set_index("family")
-    assert set(scores.index) == {"naive", "operator", "ridge_asinh"}
+    assert set(scores.index) == {"naive", "operator", "ridge_asinh", "last_hour"}
     assert np.isnan(scores.loc["operator", "hit_rate"])
     assert scores.loc["operator", "profit"] == 0.0
     assert scores.loc["ridge_asinh", "skill_operator"] > 0
@@ -185,3 +185,27 @@ def test_the_naive_forecast_of_a_load_stays_last_week_and_the_current_error(issu
     yesterday = facts.built(origins, as_of).batch
     before = facts.history.value[np.searchsorted(facts.history.valid_at, origins[0] - 23 + np.arange(6))]
     np.testing.assert_allclose(yesterday.naive[0], before, rtol=1e-9)
+
+
+def test_the_side_of_the_last_hour_is_scored_beside_the_families(issued: Desk) -> None:
+    issued.done("backtest", target="hub.dart", families=FAMILIES, days=21)
+    rows = ask(issued, "SELECT * FROM backtests WHERE target = 'hub.dart' AND family = 'last_hour' AND slice = 'all'")
+    assert set(rows["kind"]) == {"hold_out", "backtest"}
+    own = rows[(rows["kind"] == "backtest") & (rows["horizon"] == 3)].iloc[0]
+    actuals = ask(issued, "SELECT valid_at, value FROM actuals WHERE target = 'hub.dart'").set_index("valid_at")[
+        "value"
+    ]
+    # The newest hour in each version: the desk saw all of them at once.
+    grid = actuals.groupby(level=0).last().asfreq("h")
+    first, end = own["window_start"], own["window_end"]
+    later, last = grid.shift(-3)[first:end], grid[first:end]
+    both = later.notna() & last.notna()
+    assert own["n"] == both.sum()
+    assert own["profit"] == pytest.approx((np.sign(last) * later)[both].mean())
+    assert own["hit_rate"] == pytest.approx((np.sign(last) == np.sign(later))[both].mean())
+    assert own["mae"] == pytest.approx((later - last)[both].abs().mean())
+    assert np.isnan(own["coverage"])
+    price = ask(issued, "SELECT count(*) AS n FROM backtests WHERE target = 'hub.rtm' AND family = 'last_hour'")
+    assert price["n"].iloc[0] == 0
+    params = ask(issued, "SELECT params FROM model_versions WHERE target = 'hub.dart'")["params"].iloc[0]
+    assert "last_hour" not in params

@@ -1,6 +1,7 @@
 """Parsed options -> the desk a command works at; what a command is and the words commands share."""
 
 import argparse
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pipeline import backups
 from pipeline.clocks import clock_of, shifted
 from pipeline.configuring.markets import load_markets
 from pipeline.discovery import discover, find
-from pipeline.errors import DiskFull, UnknownJob
+from pipeline.errors import ConfigError, DiskFull, UnknownJob
 from pipeline.markets import Market
 from pipeline.operations import JobPlan, Operations, load_operations
 from pipeline.plans import Plan, plan_of
@@ -25,6 +26,8 @@ from pipeline.warehouse import Warehouse
 
 PATIENT: dict[str, dict[str, Any]] = {"ingest": {"whole": True}}
 """What makes a job that stops by itself after some time go on to its end."""
+EACH = re.compile(r"; (?=[\w-]+\.[\w-]+: )")
+"""Where a line that tells of several targets goes on with the next."""
 
 
 class Desk:
@@ -65,7 +68,7 @@ class Desk:
             self.warehouse,
             clock=partial(shifted, clock, shift),
             operations=self.operations,
-            echo=lambda line: tqdm.write(f"  {line}"),
+            echo=lambda line: tqdm.write("\n".join(f"  {one}" for one in EACH.split(line))),
             progress=_progress,
             plans=self.plan,
         )
@@ -88,7 +91,16 @@ class Desk:
         return None if found is None else plan_of(found, self.operations.jobs.get(name, JobPlan()))
 
     def open(self) -> None:
-        """Bring the warehouse up to date, after a backup of an older one, and clear up what a crash may have left."""
+        """Bring the warehouse up to date, after a backup of an older one, and clear up what a crash may have left.
+
+        Raises ConfigError when nothing can be written where it should lie.
+        """
+        folder = self.settings.warehouse.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            words = f"the warehouse cannot lie in {folder} ({error.strerror}); name another place by SEXTANT_WAREHOUSE."
+            raise ConfigError(words) from error
         self.warehouse.migrate(self.runner.clock(), before=self._save)
         self.warehouse.settle()
         self.runner.sweep()
@@ -141,11 +153,21 @@ class Command:
 
 
 def moment(text: str) -> datetime:
-    """An ISO time with offset as aware UTC. Raises argparse.ArgumentTypeError without offset, ValueError."""
-    found = datetime.fromisoformat(text)
+    """An ISO time with offset as aware UTC. Raises argparse.ArgumentTypeError."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write it as 2024-01-31T00:00Z") from None
     if found.tzinfo is None:
         raise argparse.ArgumentTypeError(f"{text!r} needs an offset, such as 2024-01-31T00:00Z")
     return found.astimezone(UTC)
+
+
+def port(text: str) -> int:
+    """A port that can be listened on. Raises argparse.ArgumentTypeError."""
+    if not (text.isdecimal() and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 1 to 65535")
+    return int(text)
 
 
 def _progress(items: Iterable[Any], label: str, total: int | None = None) -> Iterable[Any]:

@@ -33,8 +33,8 @@ def run(desk: Desk, options: argparse.Namespace) -> int:
 def _origin(text: str) -> datetime:
     try:
         return moment(text)
-    except (ValueError, argparse.ArgumentTypeError) as error:
-        raise UnknownJob(f"{text!r} is no origin; write it as 2026-11-20T09:00Z.") from error
+    except argparse.ArgumentTypeError as error:
+        raise UnknownJob(f"{text!r} is no origin; write TARGET@ORIGIN, such as demo.load@2026-11-20T09:00Z.") from error
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

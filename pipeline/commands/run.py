@@ -21,7 +21,7 @@ def run(desk: Desk, options: argparse.Namespace) -> int:
     if options.queue:
         return _queue(desk, options, args)
     good = True
-    for name in options.jobs:
+    for name in [desk.job(name).name for name in options.jobs]:
         try:
             good = desk.run(name, reason=options.reason, **args) and good
         except JobRunning as error:

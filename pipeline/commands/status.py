@@ -41,7 +41,7 @@ def _lines(found: Status) -> Iterator[str]:
     yield (
         f"\nbackup     {_when(backup['made_at'], found.at)}, {_size(backup['bytes'])}"
         if backup["made_at"]
-        else ("\nbackup     none yet: `jobs.py backup`")
+        else ("\nbackup     none yet: `python jobs.py backup`")
     )
     yield f"storage    {_capacity(found.capacity)}"
 

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from pipeline.commands.base import Command, Desk
+from pipeline.commands.base import Command, Desk, port
 from pipeline.errors import ConfigError
 from pipeline.settings import LOOPBACK, ROOT, locked
 from pipeline.signals import stop_flag
@@ -66,7 +66,7 @@ def _say(line: str) -> None:
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--address", default=LOOPBACK[0], help="another than this machine's own needs SEXTANT_AUTH")
-    parser.add_argument("--port", type=int, default=8501)
+    parser.add_argument("--port", type=port, default=8501)
 
 
 COMMAND = Command("up", "scheduler and dashboard together, kept alive", run, _arguments)

@@ -22,7 +22,6 @@ POWER = ("W", "kW", "MW", "GW")
 WEATHER = "weather"
 FILES = "files"
 NO_MAPE = "a percentage of a price near 0 says nothing; take it out and look at mae"
-PERCENTAGES = ("mape", "mase", "skill", "coverage")
 
 
 @dataclass(frozen=True)

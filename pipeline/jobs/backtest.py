@@ -9,7 +9,7 @@ from pipeline import backtest, inputs, metrics, registry, training
 from pipeline.comparing import rolling
 from pipeline.discovery import discover
 from pipeline.errors import ModelError, NoChampion
-from pipeline.markets import HORIZONS, Target
+from pipeline.markets import Target
 from pipeline.models.base import Family, Floats
 from pipeline.runner import Context, Job, Outcome
 from pipeline.slices import calendar_slices
@@ -35,7 +35,7 @@ def run(context: Context) -> Outcome:
         try:
             rows = _backtest(context, target)
         except ModelError as error:
-            failures.append(f"{target.id}: {error}")
+            failures.append(f"{target.id}: {str(error).removeprefix(f'{target.id}: ')}")
             continue
         with context.warehouse.write() as session:
             written += session.append("backtests", rows.assign(scored_at=pd.Timestamp(context.moment())))
@@ -87,21 +87,23 @@ def _forecasts(context: Context, lesson: Lesson, family: Family, test_from: np.d
 
 
 def _scored(lesson: Lesson, forecasts: dict[str, Floats], test_from: np.datetime64) -> pd.DataFrame:
-    test = lesson.built.batch.origins >= test_from
-    batch, actual = lesson.built.batch.rows(test), lesson.actuals.value[test]
-    known_at, as_of = lesson.actuals.known_at[test], lesson.built.as_of[test]
+    test, issued = lesson.built.batch.origins >= test_from, slice(lesson.target.width)
+    batch, actual = lesson.built.batch.rows(test), lesson.actuals.value[test, issued]
+    known_at, as_of = lesson.actuals.known_at[test, issued], lesson.built.as_of[test]
+    forecasts = {name: point[:, issued] for name, point in forecasts.items()}
     bands = {
-        name: backtest.rolling_bands(point, actual, batch.local_hour, known_at=known_at, as_of=as_of)
+        name: backtest.rolling_bands(point, actual, batch.local_hour[:, issued], known_at=known_at, as_of=as_of)
         for name, point in forecasts.items()
     }
-    hours = batch.origins[:, None] + np.array(HORIZONS).astype("timedelta64[h]")
+    hours = batch.origins[:, None] + np.array(lesson.target.horizons).astype("timedelta64[h]")
     return backtest.score(
         forecasts,
         actual,
         origins=batch.origins,
         scale=metrics.seasonal_scale(lesson.built.batch.level[~test]),
         bands=bands,
-        operator=lesson.built.operator[test] if inputs.has_operator(lesson.target) else None,
+        operator=lesson.built.operator[test, issued] if inputs.has_operator(lesson.target) else None,
+        last=None if lesson.last_hour is None else lesson.last_hour[test],
         kind=lesson.target.kind,
         slices=calendar_slices(hours, zone=lesson.target.zone, country=lesson.target.country),
     )

@@ -25,7 +25,8 @@ from pipeline.runner import Context, Job, Outcome
 from pipeline.warehouse import Session
 from pipeline.windows import Times, naive_utc
 
-FAULTS = (SextantError, ArithmeticError, AttributeError, ImportError, LookupError, ValueError)
+FAULTS = (SextantError, ArithmeticError, AttributeError, ImportError, LookupError, MemoryError, RuntimeError, TypeError,
+          ValueError)  # fmt: skip
 """What a version of another day may fail with. The champion's fault is the reason of a fallback, a shadow's a line
 in the log: neither may keep other targets from being issued."""
 NAIVE = "naive"
@@ -123,8 +124,7 @@ def _due(context: Context, target: Target, rows: pd.DataFrame) -> Due:
     mode = first["mode"].to_numpy(dtype=object)
     made_at = np.where(mode == "replay", built.as_of, _moment(context))
     with context.warehouse.read() as session:
-        now = pd.Timestamp(context.now)
-        recent = recall(session, target, built.batch.origins, built.as_of, written_by=now)
+        recent = recall(session, target, built.batch.origins, built.as_of, written_by=pd.Timestamp(context.now))
     return Due(rows=rows, built=built, recent=recent, mode=mode, made_at=made_at)
 
 

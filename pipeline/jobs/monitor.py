@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import drift, erring, parallel, registry, training
+from pipeline import drift, erring, features, parallel, registry, training
 from pipeline.calendars import local_hour
 from pipeline.drift import Signals
 from pipeline.errors import NotEnoughData
@@ -26,9 +26,10 @@ MANY = 20
 def run(context: Context) -> Outcome:
     """Once an hour: ask for a retrain of each target that has a reason, at most once a day.
 
-    Reasons: the champion is older than the policy's `oldest` and nothing was trained for a day; the MAE as issued
-    in the last week is above `error_up` times that of the four weeks before, on common hours; drift, looked for
-    once a day and written to table `drift`.
+    Reasons: the champion looks at other inputs than the target has by now, so that naive stands in for it; it is
+    older than the policy's `oldest` and nothing was trained for a day; the MAE as issued in the last week is above
+    `error_up` times that of the four weeks before, on common hours; drift, looked for once a day and written to table
+    `drift`.
     """
     with context.warehouse.read() as session:
         if not ready(session, context.markets, context.now):
@@ -66,9 +67,9 @@ def _reasons(context: Context, targets: list[Target], drifted: Mapping[str, str]
 def _why(context: Context, target: Target, champion: dict[str, Any] | None, drifted: str) -> _Why:
     if champion is None:
         return _Why(untrained=True)
-    age = _age(context, target, champion)
-    words = [words for words in (_error(context, target), drifted, age) if words]
-    return _Why(tuple(words), quick=words == [age])
+    refit = [words for words in (_outgrown(target, champion), _age(context, target, champion)) if words]
+    anew = [words for words in (_error(context, target), drifted) if words]
+    return _Why((*anew, *refit), quick=not anew)
 
 
 def _judged(context: Context, target: Target, why: _Why) -> str:
@@ -87,6 +88,12 @@ def _judged(context: Context, target: Target, why: _Why) -> str:
     run_id = request(context.warehouse, "train", by="monitor", reason=found, args=args, now=context.now)
     context.say(f"{target.id}: asked for a retrain (run {run_id}): {found}")
     return f"{found}; retrain asked for"
+
+
+def _outgrown(target: Target, champion: dict[str, Any]) -> str:
+    if champion["feature_set"] == features.feature_set(target.inputs):
+        return ""
+    return f"{champion['version_id']} looks at other inputs than {target.id} has now, so it cannot serve"
 
 
 def _age(context: Context, target: Target, champion: dict[str, Any]) -> str:

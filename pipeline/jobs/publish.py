@@ -14,6 +14,7 @@ from pipeline.warehouse import Session
 
 BACK = timedelta(days=7)
 OVERLAP = timedelta(days=1)
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 PART = 500
 """Rows written in one transaction."""
 
@@ -63,18 +64,26 @@ def _published(context: Context, publication: Publication, target: Target) -> tu
 def _since(opened: Database, publication: Publication, target: Target, now: datetime) -> datetime:
     """From when on forecasts may be lacking: a day before the newest row of this target's versions, if there is one.
 
-    Rows of a table go in by their making, so nothing older is lacking; a day more, for a forecast stored late.
+    Rows of a table go in by their making, so nothing older is lacking; a day more, for a forecast stored late. Where
+    `since` is not told and the newest row is older than BACK, the table was out of reach or not asked for meanwhile.
     """
     floor = publication.since or now - BACK
+    newest = _newest(opened, publication, target, floor)
+    if newest is not None:
+        return max(floor, newest - OVERLAP)
+    older = None if publication.since else _newest(opened, publication, target, BEGINNING)
+    return floor if older is None else older - OVERLAP
+
+
+def _newest(opened: Database, publication: Publication, target: Target, floor: datetime) -> datetime | None:
+    """When the newest row of this target's versions was made, of those for hours from `floor` on."""
     sql = (
         f"SELECT MAX([PredictionTimestamp]) AS newest FROM {publication.table} "
         "WHERE [TimestampHour] >= ? AND [SettlementPoint] = ? AND [ModelType] LIKE ? ESCAPE '!'"
     )
     bound = floor.astimezone(ZoneInfo(target.zone)).replace(tzinfo=None, microsecond=0)
     found = [row[0] for batch in opened.batches(sql, [bound, point_of(target), versions_like(target)]) for row in batch]
-    if found and found[0] is not None:
-        return max(floor, moment_of(found[0]).replace(tzinfo=UTC) - OVERLAP)
-    return floor
+    return moment_of(found[0]).replace(tzinfo=UTC) if found and found[0] is not None else None
 
 
 def _there(opened: Database, publication: Publication, target: Target, hours: tuple[datetime, datetime]) -> set[str]:

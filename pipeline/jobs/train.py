@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline import comparing, features, guard, importance, parallel, registry, retention, training
+from pipeline.backtest import LAST_HOUR
 from pipeline.comparing import Candidate
-from pipeline.discovery import discover
+from pipeline.discovery import discover, find
 from pipeline.errors import ArtifactDamaged, ModelError, NoChampion
 from pipeline.guard import Duel, Verdict
 from pipeline.markets import Target
@@ -161,17 +162,32 @@ def _judge(
 ) -> tuple[Verdict, dict[str, Any]]:
     """(What is to become of the candidate, on what evidence)."""
     evidence: dict[str, Any] = {"hold_out_mae": candidate.mean_mae(), "families": _means(candidate)}
-    flaw, against = _flaw(context, lesson, candidate, version), None
+    flaw, against, unfit = _flaw(context, lesson, candidate, version), None, None
     evidence["flaw"] = flaw
     must_win = _must_win(lesson, candidate, premise)
     if premise.champion is not None:
+        unfit = _unfit(context, lesson.target, premise.champion)
         against = _against(context, lesson, candidate, premise.champion["version_id"], own=must_win is not None)
         evidence |= {"champion": premise.version_id} | {
             key: value
             for key, value in asdict(against).items()
             if value == value  # JSON knows no NaN
         }
-    return guard.verdict(lesson.target.policy, flaw=flaw, against=against, must_win=must_win), evidence
+    policy = lesson.target.policy
+    return guard.verdict(policy, flaw=flaw, against=against, must_win=must_win, unfit=unfit), evidence
+
+
+def _unfit(context: Context, target: Target, champion: Mapping[str, Any]) -> str | None:
+    """Why the champion cannot be issued by, so that naive stands in for it; None where it can."""
+    if champion["feature_set"] != features.feature_set(target.inputs):
+        return f"{champion['version_id']} looks at other inputs than {target.id} has now"
+    if find("pipeline.models", champion["family"], "FAMILY") is None:
+        return f"{champion['version_id']} is of the family {champion['family']}, which there is no more"
+    try:
+        registry.load(champion, folder=context.settings.models)
+    except ModelError as error:
+        return str(error)
+    return None
 
 
 def _flaw(context: Context, lesson: Lesson, candidate: Candidate, version: Mapping[str, Any]) -> str | None:
@@ -252,7 +268,7 @@ def _libraries() -> dict[str, str]:
 
 def _means(candidate: Candidate) -> dict[str, float]:
     means = candidate.scores.groupby("family")["mae"].mean()
-    return {str(name): float(np.round(value, 3)) for name, value in means.items()}
+    return {str(name): float(np.round(value, 3)) for name, value in means.items() if name != LAST_HOUR}
 
 
 def _commit() -> str:

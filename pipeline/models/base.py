@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,17 +77,6 @@ def is_linear(family: Family) -> bool:
     A family says so by `linear = True`.
     """
     return bool(getattr(family, "linear", False))
-
-
-@runtime_checkable
-class Incremental(Protocol):
-    """A family that can learn further rows without seeing the old ones again."""
-
-    def update(self, state: dict[str, Any], batch: Batch, actual: Floats) -> dict[str, Any]:
-        """A new state that has also learned (n, H) `actual` of `batch`; `state` is left as it was.
-
-        Pairs no newer than what a horizon has learned already are passed over, so overlapping calls do no harm.
-        """
 
 
 def equal_mean(forecasts: Sequence[Floats]) -> Floats:

@@ -1,4 +1,4 @@
-"""Rows, changes and local hours -> one linear regression per hour of day, by normal equations that can be kept."""
+"""Rows, changes and local hours -> one linear regression per hour of day, by normal equations."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ HOURS = 24
 
 @dataclass(frozen=True)
 class Moments:
-    """Sums over the rows of each local hour, about a fixed `centre` (p + 1,), the last column being the change.
+    """Sums over the rows of each local hour, about their mean `centre` (p + 1,), the last column being the change.
 
     count: (24,); first: (24, p + 1) sums; second: (24, p + 1, p + 1) sums of products.
     """
@@ -30,12 +30,11 @@ class Moments:
     second: Floats
 
     @classmethod
-    def of(cls, rows: Floats, change: Floats, hour: NDArray[np.int64], centre: Floats | None = None) -> "Moments":
+    def of(cls, rows: Floats, change: Floats, hour: NDArray[np.int64]) -> "Moments":
         """Of (n, p) rows, (n,) changes and local hours; a row with a NaN does not count."""
         whole = np.concatenate([rows, change[:, None]], axis=1)
         complete = ~np.isnan(whole).any(axis=1)
-        if centre is None:
-            centre = whole[complete].mean(axis=0) if complete.any() else np.zeros(whole.shape[1])
+        centre = whole[complete].mean(axis=0) if complete.any() else np.zeros(whole.shape[1])
         count, first = np.zeros(HOURS), np.zeros((HOURS, whole.shape[1]))
         second = np.zeros((HOURS, whole.shape[1], whole.shape[1]))
         with one_thread("blas"):
@@ -43,10 +42,6 @@ class Moments:
                 part = whole[complete & (hour == one)] - centre
                 count[one], first[one], second[one] = len(part), part.sum(axis=0), part.T @ part
         return cls(centre, count, first, second)
-
-    def plus(self, other: "Moments") -> "Moments":
-        """Of both sets of rows; `other` must have the same centre."""
-        return Moments(self.centre, self.count + other.count, self.first + other.first, self.second + other.second)
 
 
 @dataclass(frozen=True)

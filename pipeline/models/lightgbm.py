@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.errors import ModelError
 from pipeline.models.base import Floats
 from pipeline.models.trees import Direct
 
@@ -47,8 +48,11 @@ class LightGbm:
         return zlib.compress(model.model_to_string().encode())
 
     def predict(self, model: bytes, rows: Floats) -> Floats:
-        """See trees.Learner."""
-        change: Floats = np.asarray(_booster(model).predict(rows, num_threads=1), dtype=np.float64)
+        """See trees.Learner. Raises ModelError where the installed library cannot read or use the model."""
+        try:
+            change: Floats = np.asarray(_booster(model).predict(rows, num_threads=1), dtype=np.float64)
+        except lightgbm.basic.LightGBMError as error:
+            raise ModelError(f"LightGBM {lightgbm.__version__} cannot use the model: {error}; retrain.") from error
         return change
 
 

@@ -59,7 +59,8 @@ def warehouse_growing(view: View, times: float) -> Iterator[Bad]:
         said = f"grows by {usual.per_day / MIB:,.1f} MiB a day and fills the disk in {usual.days_left:.0f} days"
     if said:
         message = (
-            f"what is stored {said}. Jobs page, capacity, shows what grows; `jobs.py compact` gives freed room back."
+            f"what is stored {said}. Jobs page, capacity, shows what grows; "
+            "`python jobs.py compact` gives freed room back."
         )
         yield Bad("warehouse", message, newest.measured_at.to_pydatetime(), evidence)
 
