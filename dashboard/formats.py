@@ -57,6 +57,16 @@ def finer(unit: str) -> int:
     return max(1, digits(unit))
 
 
+def named(text: str) -> str:
+    """A name within a sentence: 'Day-ahead' -> 'day-ahead', 'HB_NORTH' as it is."""
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
+def begun(text: str) -> str:
+    """A name at the beginning of a sentence: 'day-ahead' -> 'Day-ahead'."""
+    return text[:1].upper() + text[1:]
+
+
 def is_zero(text: str) -> bool:
     """Whether a number as shown rounds to nothing: '0', '0.00'."""
     return not text.strip("+0.")

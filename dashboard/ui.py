@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import data, exports, formats, header, live, looking_back, shortcuts
+from dashboard import data, exports, formats, header, live, looking_back, shortcuts, wording
 from dashboard.data import Desk, Freshness
 from dashboard.figures import charts, palette
 from dashboard.figures.palette import Palette
@@ -31,6 +31,7 @@ STYLE = """<style>
 [data-testid="stCaptionContainer"] {color: color-mix(in srgb, currentColor 80%, transparent); opacity: 1}
 h1 {padding: 0 !important}
 [class*="st-key-card-"] button {padding: 0; min-height: 1.5rem}
+.st-key-callouts {row-gap: 0}
 [class*="st-key-card-"] button p {font-size: .86rem; text-align: left}
 [data-testid^="stBaseButton-primary"] p {color: light-dark(#FFFFFF, #0D131A)}
 .st-key-alarms [data-testid="stPageLink-NavLink"] {padding: 0; margin: 0; min-height: 0}
@@ -80,9 +81,8 @@ class Frame:
 
     @property
     def operator(self) -> str:
-        """What the forecast beside Sextant's is called: of a price or a spread it is the day-ahead price."""
-        series = self.target.operator
-        return "Day-ahead" if self.is_spread or (series is not None and series.kind == "price") else "Operator"
+        """What the forecast beside Sextant's is called; see wording.beside."""
+        return wording.beside(self.target)
 
     @property
     def looks_back(self) -> bool:

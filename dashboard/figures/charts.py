@@ -100,7 +100,7 @@ def _doubt(part: pd.DataFrame, palette: Palette) -> Mapping[str, Any] | None:
 def _inside(palette: Palette) -> Mapping[str, Any]:
     return {
         "textposition": "inside",
-        "insidetextanchor": "middle",
+        "insidetextanchor": "start",
         "textangle": 0,
         "constraintext": "none",
         "textfont": {"color": palette.paper},
@@ -115,7 +115,7 @@ def called(figure: go.Figure, name: str, instead: str) -> go.Figure:
     """The figure with lines called `instead` where they are called `name`."""
     for trace in figure.data:
         words = str(trace.name or "")
-        trace.name = words.replace(name, instead).replace(name.lower(), instead.lower()) or None
+        trace.name = words.replace(name, instead).replace(name.lower(), formats.named(instead)) or None
     return figure
 
 

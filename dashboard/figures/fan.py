@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboard.figures import clocks
+from dashboard.figures import beyond, clocks
 from dashboard.figures.charts import dress, hover
 from dashboard.figures.palette import Palette
 from dashboard.formats import BAND, MINUS, steady, wall
@@ -18,10 +18,10 @@ SHORT, ROOM = 4, 46
 
 
 def draw(
-    hours: pd.DataFrame, *, palette: Palette, zone: str, now: datetime, unit: str, digits: int = 0
+    hours: pd.DataFrame, *, palette: Palette, zone: str, now: datetime, unit: str, digits: int = 0, near: bool = False
 ) -> go.Figure:  # fmt: skip
     """Hours as from query `page_fan`; times are drawn at the offset that `zone` has at `now` and told as its clocks
-    show them."""
+    show them. `near`: spikes of the past are beyond the axis, see `reach`."""
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.78, 0.22], vertical_spacing=0.09)
     x = wall(hours["valid_at"], steady(zone, now))
     _hindcast(figure, x, hours, palette, digits)
@@ -36,7 +36,22 @@ def draw(
     )
     _notes(figure, unit, {"size": 11, "color": palette.muted})
     clocks.tell(figure, hours["valid_at"], palette, zone=zone, at=now)
+    if near:
+        for row, values, ends in (
+            (1, hours["actual"], reach(hours)),
+            (2, hours["error"], beyond.span([hours["error"]])),
+        ):
+            if ends is not None:
+                beyond.write(
+                    figure, x, values, ends, palette=palette, digits=digits, row=row, most=1 if row == 2 else None
+                )
     return figure
+
+
+def reach(hours: pd.DataFrame) -> beyond.Span | None:
+    """The axis that holds the issues with their bands, whatever spiked before; None: nothing flattens it."""
+    issues = [hours[name] for name in ("p10", "p50", "p90", "previous")]
+    return beyond.span([hours[name] for name in ("actual", "hindcast", "operator")], issues)
 
 
 def _notes(figure: go.Figure, unit: str, small: dict[str, Any]) -> None:

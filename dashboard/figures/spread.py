@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from dashboard import formats
-from dashboard.figures import clocks
+from dashboard.figures import beyond, clocks
 from dashboard.figures.charts import dress, hover, ticks
 from dashboard.figures.palette import Palette
 
@@ -21,7 +21,7 @@ def sides(figure: go.Figure, hours: pd.DataFrame, words: tuple[str, str], palett
     figure.update_yaxes(zeroline=True, zerolinecolor=palette.muted, zerolinewidth=1.5, row=1, col=1)
     for trace in figure.data:
         if trace.name == "Newest issue":
-            up = hours["p50"] >= 0
+            up = ~(hours["p50"] < 0)
             trace.marker.symbol = ["triangle-up" if one else "triangle-down" for one in up]
             trace.marker.color = [palette.forecast if one else palette.previous for one in up]
             trace.marker.size = 12
@@ -34,9 +34,17 @@ def sides(figure: go.Figure, hours: pd.DataFrame, words: tuple[str, str], palett
 
 
 def legs(
-    hours: pd.DataFrame, names: tuple[str, str], *, palette: Palette, zone: str, now: datetime, height: int = 230
+    hours: pd.DataFrame,
+    names: tuple[str, str],
+    *,
+    palette: Palette,
+    zone: str,
+    now: datetime,
+    height: int = 230,
+    near: bool = False,
 ) -> go.Figure:
-    """Both prices by hour, as steps; hours as from query `page_legs`, at the offset of `now`."""
+    """Both prices by hour, as steps; hours as from query `page_legs`, at the offset of `now`. `near`: spikes of what
+    was measured are beyond the axis."""
     figure = go.Figure()
     clock = formats.steady(zone, now)
     x = formats.wall(hours["valid_at"], clock)
@@ -54,6 +62,15 @@ def legs(
     figure.update_yaxes(zeroline=True, zerolinecolor=palette.muted)
     figure.update_xaxes(tickformat="%H:%M\n%a %d %b", range=[x.iloc[0] - timedelta(minutes=30), x.iloc[-1]])
     clocks.tell(figure, hours["valid_at"], palette, zone=zone, at=now)
+    ends = (
+        beyond.span([hours["minuend"], hours["series"]], [hours.loc[hours["valid_at"] > now, "minuend"]])
+        if near
+        else None
+    )
+    if ends is not None:
+        most = hours[["minuend", "series"]]
+        far = most["series"].where(most["series"].abs() >= most["minuend"].abs(), most["minuend"])
+        beyond.write(figure, x, far.fillna(most["minuend"]), ends, palette=palette, digits=DIGITS)
     return figure
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 from plotly.graph_objects import Figure
 
-from dashboard import formats, links, ui
+from dashboard import formats, links, ui, wording
 from dashboard.figures import spread as charts
 from dashboard.figures.palette import Palette
 from dashboard.ui import Frame
@@ -17,20 +17,9 @@ HOUR = timedelta(hours=1)
 UP, DOWN = ":material/arrow_upward:", ":material/arrow_downward:"
 
 
-def words(target: Target) -> tuple[str, str]:
-    """What it means that the spread is above zero, and below: 'day-ahead above real-time' of two such prices."""
-    first, second = (_short(leg, target) for leg in legs(target))
-    return f"{first} above {second}", f"{first} below {second}"
-
-
-def legs(target: Target) -> tuple[Series, Series]:
-    """What the spread is taken from, and what is taken."""
-    return target.legs[0], target.legs[-1]
-
-
 def direction(target: Target, value: float) -> str:
     """The side of zero that is expected, with a sign."""
-    above, below = words(target)
+    above, below = wording.sides(target)
     if value == 0:
         return ":material/drag_handle: no difference"
     return f"{UP} {above}" if value > 0 else f"{DOWN} {below}"
@@ -38,32 +27,36 @@ def direction(target: Target, value: float) -> str:
 
 def sides(figure: Figure, hours: pd.DataFrame, target: Target, palette: Palette) -> Figure:
     """The fan chart with both sides of zero told apart."""
-    return charts.sides(figure, hours, words(target), palette)
+    return charts.sides(figure, hours, wording.sides(target), palette)
 
 
-def show(frame: Frame, since: datetime) -> None:
+def show(frame: Frame, since: datetime, *, near: bool = True) -> None:
     """Both prices from `since` on: what was, and what is known of the hours to come."""
     rows = hourly(frame, since)
     if rows[["minuend", "series"]].isna().all(axis=None):
         return
-    first, second = legs(frame.target)
+    first, second = wording.legs(frame.target)
     names = (first.title, second.title)
     figure = frame.figure(
-        "legs", lambda: charts.legs(rows, names, palette=frame.palette, zone=frame.zone, now=frame.now), since
+        "legs",
+        lambda: charts.legs(rows, names, palette=frame.palette, zone=frame.zone, now=frame.now, near=near),
+        since,
+        near,
     )
-    st.markdown(f"**Both prices, {frame.unit}**")
+    st.markdown(f"**{wording.both(frame.target)}, {frame.unit}**")
     ui.draw(figure, key="legs", alt=f"{first.title} and {second.title} by hour")
-    ahead = rows.loc[rows["minuend"].notna(), "valid_at"].max()
+    ahead = rows.loc[rows["minuend"].notna(), "valid_at"].max() if wording.known_ahead(frame.target) else pd.NaT
     reach = f"{first.title} is known to {formats.zoned(ahead + HOUR, frame.zone)}. " if pd.notna(ahead) else ""
     with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
         st.caption(f"{reach}The spread is {first.title} less {second.title}.", width="content")
         for leg in (first, second):
-            links.page("data", leg.title, icon=":material/sensors:", series=leg.id)
+            name = formats.begun(wording.short(leg, frame.target))
+            links.page("data", name, icon=":material/sensors:", series=leg.id)
 
 
 def hourly(frame: Frame, since: datetime) -> pd.DataFrame:
     """Rows of query `page_legs` from `since` on."""
-    first, second = legs(frame.target)
+    first, second = wording.legs(frame.target)
     rows: pd.DataFrame = frame.ask(
         "page_legs", since=since, minuend=first.id, series=second.id, minuend_per_hour=_per_hour(first),
         series_per_hour=_per_hour(second),
@@ -79,7 +72,7 @@ def ahead(frame: Frame, hours: pd.Series) -> pd.Series:
 
 def stored(frame: Frame, at: datetime) -> None:
     """Every stored value behind the actual of the hour `at`."""
-    first, second = legs(frame.target)
+    first, second = wording.legs(frame.target)
     rows = frame.ask("page_leg_rows", minuend=first.id, series=second.id, hour=at)
     if rows.empty:
         st.caption(f":material/info: Neither {first.title} nor {second.title} is stored for this hour.")
@@ -88,7 +81,7 @@ def stored(frame: Frame, at: datetime) -> None:
     number = f"%,.{frame.digits}f"
     text = st.column_config.TextColumn
     columns: dict[str, Any] = {
-        "leg": text("Price", pinned=True), "interval": text(f"Interval, {frame.clock}"),
+        "leg": text(wording.one_of_both(frame.target), pinned=True), "interval": text(f"Interval, {frame.clock}"),
         "value": st.column_config.NumberColumn(frame.unit, format=number),
         "versions": st.column_config.NumberColumn("Versions", format="%,d"),
         "made": text("Published"), "seen": text("First seen so"), "source": text("Source"), "run": text("Run"),
@@ -105,19 +98,18 @@ def stored(frame: Frame, at: datetime) -> None:
     )  # fmt: skip
     missing = [one.title for one in (first, second) if one.id not in set(rows["series"])]
     with st.expander(
-        f"Both prices of this hour, {formats.count(len(rows), 'stored value')}", icon=":material/difference:"
+        f"{wording.both(frame.target)} of this hour, {formats.count(len(rows), 'stored value')}",
+        icon=":material/difference:",
     ):
-        ui.table(shown, columns, colours=frame.palette, alt="Stored values of both prices of this hour")
+        ui.table(
+            shown,
+            columns,
+            colours=frame.palette,
+            alt=f"Stored values of {formats.named(wording.both(frame.target))} of this hour",
+        )
         if missing:
             st.caption(f"{' and '.join(missing)} is not known yet, so the hour has no actual.")
 
 
 def _per_hour(series: Series) -> int:
     return max(1, round(HOUR / series.cadence))
-
-
-def _short(series: Series, target: Target) -> str:
-    """'day-ahead' or 'real-time' where only this title says so, else the whole title."""
-    titles = [one.title.lower() for one in target.legs]
-    said = (word for word in ("day-ahead", "real-time") if word in series.title.lower())
-    return next((word for word in said if sum(word in title for title in titles) == 1), series.title)

@@ -5,7 +5,7 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from dashboard import exports, formats, measuring, slicing, ui
+from dashboard import exports, formats, measuring, slicing, ui, wording
 from dashboard.figures import accuracy as charts
 from dashboard.formats import BAND
 from dashboard.panels.chosen import ALL, Chosen
@@ -16,11 +16,13 @@ METRICS = {
     "Hit rate": "hit_rate", "Tail MAE": "tail_mae", "Pinball loss": "pinball_loss", "P&L": "profit",
 }  # fmt: skip
 SIGNED = ("bias", "profit")
-POSITION = (
-    "One megawatt sold day-ahead and bought back in real time where the spread is forecast above 0, bought day-ahead "
-    "and sold in real time where it is forecast below, before all costs. A yardstick of direction weighted by size, "
-    "not tradeable: from T+1 to T+6 the day-ahead gate has closed."
-)
+SETS = {
+    "Errors": ("n", "mae_said", "rmse_said", "relative_said", "bias_said", "skill_said", "skill_operator_said",
+               "tail_mae_said", "n_tail_mae", "pinball_loss_said"),
+    "Direction": ("n", "hit_rate_said", "side_hit_rate_said", "profit_said", "side_profit_said", "more_said"),
+    "Bands and basis": ("n", "coverage_said", "n_band", "naive_mae", "operator_mae", "n_replay", "n_fallback"),
+}  # fmt: skip
+"""Columns that fit beside each other, where all of them would not; names are in addresses (`?columns=`)."""
 SIDE = "Hours of 0 do not count. Neighbouring hours mostly have the same side: Accuracy says how many."
 TAIL = "Over the twentieth of hours with the largest actuals in size"
 LAST_SIDE = "the side that the origin's hour had, as far as its actual was known at issue, goes on"
@@ -92,7 +94,7 @@ def _title(chosen: Chosen, metric: str) -> str:
         "RMSE": f"Root mean squared error, {unit}",
         "Relative": "Mean absolute percentage error, %" if chosen.relative.name == "MAPE" else "MASE",
         "Bias": f"Bias (forecast minus actual), {unit}",
-        "Skill": f"Better than naive and {chosen.frame.operator.lower()}, share of their MAE saved",
+        "Skill": f"Better than naive and {formats.named(chosen.frame.operator)}, share of their MAE saved",
         "Coverage": f"Actuals in {BAND}; 80 % is right",
         "Hit rate": "Hours whose sign was forecast right, beside the rule “last hour's side”",
         "Tail MAE": f"Mean absolute error of the twentieth of hours with the largest actuals, {unit}",
@@ -127,9 +129,28 @@ def _table(chosen: Chosen, rows: pd.DataFrame, by: str) -> None:
         said["side_hit_rate_said"] = [formats.percent(one) for one in rows["side_hit_rate"]]
     if "side_profit" in rows:
         said["side_profit_said"] = [formats.signed(one, frame.digits) for one in rows["side_profit"]]
+    if "profit_more" in rows:
+        pairs = zip(rows["profit_more"], rows["profit_more_se"], strict=True)
+        said["more_said"] = [_doubted(*pair, frame.digits, sign=True) for pair in pairs]
     table = rows.assign(**said)
-    ui.table(table, _columns(chosen, rows, by), colours=frame.palette, rows=12, alt=f"Measures by {by.lower()}")
+    ui.table(
+        table, _chosen_set(_columns(chosen, rows, by)), colours=frame.palette, rows=12, alt=f"Measures by {by.lower()}"
+    )
     _downloads(chosen, rows, by)
+
+
+def _chosen_set(columns: dict[str, object]) -> dict[str, object]:
+    """All columns, or of many those of one of SETS, as the reader chooses."""
+    if "tail_mae_said" not in columns:
+        return columns
+    offered = {
+        name: {"name", *wanted} & set(columns) for name, wanted in SETS.items() if set(wanted[1:]) & set(columns)
+    }
+    chosen = st.segmented_control(
+        "Columns", list(offered), default="Errors", required=True, key="columns", bind="query-params",
+        label_visibility="collapsed",
+    ) or "Errors"  # fmt: skip
+    return {name: columns[name] for name in columns if name in offered.get(chosen, offered["Errors"])}
 
 
 def _unit(chosen: Chosen) -> str:
@@ -146,7 +167,7 @@ def _count(label: str, about: str | None = None) -> object:
 
 
 def _columns(chosen: Chosen, rows: pd.DataFrame, by: str) -> dict[str, object]:
-    text, other = st.column_config.TextColumn, chosen.frame.operator.lower()
+    text, other = st.column_config.TextColumn, formats.named(chosen.frame.operator)
     number = f"%,.{chosen.frame.digits}f"
     unit = f", {chosen.frame.unit}" if _is_short(chosen) else ""
     better = "Better than" if _is_short(chosen) else "Beats"
@@ -162,8 +183,9 @@ def _columns(chosen: Chosen, rows: pd.DataFrame, by: str) -> dict[str, object]:
         "skill_operator_said": text(f"{better} {other}", alignment="right", help="The share of its MAE that is saved"),
         "hit_rate_said": text("Direction right", alignment="right", help=SIDE),
         "side_hit_rate_said": text("Last side right", alignment="right", help=f"The rule: {LAST_SIDE}"),
-        "profit_said": text(f"P&L an hour{unit}", alignment="right", help=POSITION),
+        "profit_said": text(f"P&L an hour{unit}", alignment="right", help=wording.position(chosen.frame.target)),
         "side_profit_said": text("Last side's P&L", alignment="right", help=f"The rule: {LAST_SIDE}"),
+        "more_said": text("Ours less that", alignment="right", help="On the hours for which that side is known"),
         "tail_mae_said": text(f"Tail MAE{unit}", alignment="right", help=TAIL),
         "n_tail_mae": _count("n of tail", "Hours behind the tail MAE"),
         "pinball_loss_said": text(f"Pinball loss{unit}", alignment="right", help="Mean over P05, P10, P50, P90, P95"),
@@ -178,6 +200,7 @@ def _columns(chosen: Chosen, rows: pd.DataFrame, by: str) -> dict[str, object]:
     gone = {f"{name}_mae" for name in unknown} | {"skill_operator_said" for name in unknown if name == "operator"}
     gone |= {"skill_said" for name in unknown if name == "naive"}
     gone |= {f"{name}_said" for name in (*measuring.SPIKY, "side_hit_rate", "side_profit") if name not in rows}
+    gone |= set() if "profit_more" in rows else {"more_said"}
     gone |= {"n_tail_mae"} - set(rows)
     gone |= set() if chosen.relative.name else {"relative_said"}
     gone |= {"n_band"} if rows["n_band"].equals(rows["n"]) else set()

@@ -10,6 +10,9 @@ from dashboard import formats
 from dashboard.panels import both_legs, hours
 from dashboard.ui import Frame
 
+UNBROKEN = "\u2011"
+"""A hyphen at which no line ends."""
+
 
 def show(frame: Frame, issue: pd.DataFrame) -> None:
     """The cards in a row, or in several where it is narrow; rows as from query `page_issue`."""
@@ -41,12 +44,12 @@ def _card(frame: Frame, row: Any) -> None:
         else "up"
         if row.change > 0
         else "down",
-        delta_description=None if first else "vs last issue",
+        delta_description=None if first else "vs last",
         label_visibility="collapsed",
     )
     st.caption(_band(frame, row))
     if frame.is_spread and pd.notna(row.p50):
-        st.caption(both_legs.direction(frame.target, row.p50))
+        st.caption(both_legs.direction(frame.target, row.p50).replace("-", UNBROKEN))
 
 
 def _band(frame: Frame, row: Any) -> str:

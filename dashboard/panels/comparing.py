@@ -45,6 +45,9 @@ def show(frame: Frame, issue: pd.DataFrame) -> None:
 
 def _drawn(frame: Frame, rows: pd.DataFrame, heads: pd.DataFrame, other: datetime) -> None:
     names = ("Newest issue", f"Issue of {formats.stamp(heads['made_at'].iloc[-1], frame.zone)}")
+    if rows[["p50", "other_p50", "actual"]].isna().all(axis=None):
+        st.caption(":material/info: Neither issue has a number, and no hour of them is measured.")
+        return
     left, right = st.columns([5, 4], gap="medium")
     with left:
         figure = frame.figure("compared", lambda: _figure(frame, rows, names), other)
@@ -68,24 +71,32 @@ def _table(frame: Frame, rows: pd.DataFrame) -> None:
     shown = pd.DataFrame(
         {
             "hour": [formats.day_hour(at, frame.zone) for at in rows["valid_at"]],
-            "newest": rows["p50"],
-            "other": rows["other_p50"],
+            **{name: _said(frame, rows[one]) for name, one in (("newest", "p50"), ("other", "other_p50"))},
             "difference": [formats.signed(value, frame.digits) for value in rows["difference"]],
-            "actual": rows["actual"],
+            "actual": _said(frame, rows["actual"]),
         }
     )
+
+    def quantity(label: str, width: int) -> Any:
+        if frame.is_spread:
+            return st.column_config.TextColumn(label, width=width, alignment="right")
+        return st.column_config.NumberColumn(label, format=number, width=width)
+
     columns = {
         "hour": st.column_config.TextColumn(
-            f"Hour, {frame.clock}", pinned=True, width=formats.width(shown["hour"], 104)
+            f"Hour, {frame.clock}", pinned=True, width=formats.width(shown["hour"], 104 + 24 * (len(frame.clock) > 8))
         ),
-        "newest": st.column_config.NumberColumn(
-            f"Newest, {frame.unit}", format=number, width=96 if len(frame.unit) < 5 else 130
-        ),
-        "other": st.column_config.NumberColumn("Other", format=number, width=76),
+        "newest": quantity(f"Newest, {frame.unit}", 96 if len(frame.unit) < 5 else 130),
+        "other": quantity("Other", 76),
         "difference": st.column_config.TextColumn("Difference", alignment="right", width=88, help="Newest less other"),
-        "actual": st.column_config.NumberColumn("Actual", format=number, width=76),
+        "actual": quantity("Actual", 76),
     }
     ui.table(shown, columns, colours=frame.palette, alt="Two issues hour by hour", rows=13)
+
+
+def _said(frame: Frame, values: pd.Series) -> Any:
+    """As they are, of a spread as words: its sign is the minus that stands everywhere else."""
+    return [formats.number(one, frame.digits) for one in values] if frame.is_spread else values
 
 
 def _scores(rows: pd.DataFrame, frame: Frame, names: tuple[str, str]) -> str:

@@ -52,11 +52,15 @@ def _table(frame: Frame, rows: pd.DataFrame, market: Market) -> None:
         "series": st.column_config.TextColumn("Series", pinned=True),
         "today": st.column_config.TextColumn("Today"),
         "missing_today": st.column_config.TextColumn("Missing today", alignment="right"),
-        "complete": st.column_config.ProgressColumn("Complete, 7 d", format="%.1f %%", min_value=0, max_value=100),
-        "bad": st.column_config.TextColumn("Days with a flaw", alignment="right"),
+        "complete": st.column_config.ProgressColumn(
+            "Complete, 7 d", format="%.1f %%", min_value=0, max_value=100, width=120
+        ),
+        "bad": st.column_config.TextColumn("Flawed", alignment="right", help="Days with a flaw"),
         "gap": st.column_config.TextColumn("Longest gap", alignment="right"),
         "flat": st.column_config.TextColumn(
-            "Longest standstill", alignment="right", help="The same value, unchanged; only of series that must move"
+            "Standstill",
+            alignment="right",
+            help="The longest: the same value, unchanged; only of series that must move",
         ),
         "jumps": st.column_config.NumberColumn("Jumps", format="%,d"),
         "range": st.column_config.NumberColumn("Out of range", format="%,d", help="Values in quarantine"),

@@ -26,7 +26,12 @@ def show(frame: Frame) -> None:
         rows = asked(frame, list(names.values())).set_index("target")
         table = pd.DataFrame([_row(frame, name, one, names, rows) for name, one in names.items()])
         ui.table(
-            table, _columns(frame), colours=frame.palette, states=("status",), rows=14, alt=f"All of {market.name}"
+            table,
+            _columns(frame),
+            colours=frame.palette,
+            states=("status",),
+            rows=20,
+            alt=f"All of {market.name}",
         )
         none = [one.title for one in names.values() if one.id not in rows.index]
         idle = f" Without an issue in 7 days: {', '.join(formats.plain(one) for one in none)}." if none else ""
@@ -55,7 +60,7 @@ def address(frame: Frame, name: str, one: Target) -> str:
 
 def _row(frame: Frame, name: str, one: Target, names: dict[str, Target], rows: pd.DataFrame) -> dict[str, Any]:
     found: dict[str, Any] = {
-        "target": ("\u25b8 " if one.id == frame.target.id else "") + choosing.label(name, names),
+        "target": ("\u25b8 " if one.id == frame.target.id else "") + _short(name, names),
         "unit": one.series.unit, "status": "\u25b2 no issue", "link": address(frame, name, one),
     }  # fmt: skip
     if one.id not in rows.index:
@@ -101,3 +106,10 @@ def _columns(frame: Frame) -> dict[str, Any]:
         "n": st.column_config.NumberColumn("n", format="%,d"),
         "link": st.column_config.LinkColumn("", display_text="Open", width=70),
     }
+
+
+def _short(name: str, names: dict[str, Target]) -> str:
+    """The label up to a bracket that explains it, where that tells it from all others."""
+    brief = [choosing.label(one, names).partition(" (")[0] for one in names]
+    own = choosing.label(name, names)
+    return own.partition(" (")[0] if brief.count(own.partition(" (")[0]) == 1 else own

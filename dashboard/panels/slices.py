@@ -4,11 +4,12 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from plotly.graph_objects import Figure
 
-from dashboard import formats, ui
+from dashboard import formats, ui, wording
 from dashboard.figures import charts
 from dashboard.formats import BAND
-from dashboard.panels.by_slice import POSITION, SIDE, TAIL
+from dashboard.panels.by_slice import LAST_SIDE, SIDE, TAIL
 from dashboard.ui import Frame
 from pipeline import metrics
 
@@ -33,15 +34,25 @@ def show(frame: Frame) -> None:
         kind = st.segmented_control(
             "Slices", list(KINDS), default="Horizons", required=True, key="slices", label_visibility="collapsed"
         )
-        family = st.selectbox("Family", families, key="slice_family", label_visibility="collapsed", width=200)
+        family = st.selectbox(
+            "Family", families, key="slice_family", label_visibility="collapsed", width=200,
+            format_func=lambda one: wording.contender(one, frame.target),
+        )  # fmt: skip
     shown = _named(rows[rows["slice"].str.fullmatch(KINDS[kind or "Horizons"])])
-    left, right = st.columns([2, 3], gap="medium")
+    # The columns of a spread need the whole width.
+    left, right = (st.container(), st.container()) if frame.is_spread else st.columns([2, 3], gap="medium")
     with left, ui.panel():
-        figure = charts.families(shown[shown["name"] != "all"], palette=frame.palette, best=family, digits=frame.digits)
+        figure = _figure(frame, shown[shown["name"] != "all"], family)
         ui.draw(figure, key="slices_chart", alt="Backtest MAE by slice for each family")
     with right, ui.panel():
-        _table(frame, shown[shown["family"] == family], family)
+        _table(frame, _beside_rule(shown, family), family)
         _basis(frame, whole)
+
+
+def _figure(frame: Frame, rows: pd.DataFrame, family: str) -> Figure:
+    rows = rows.assign(family=[wording.contender(one, frame.target) for one in rows["family"]])
+    best = wording.contender(family, frame.target)
+    return charts.families(rows, palette=frame.palette, best=best, digits=frame.digits)
 
 
 def _named(rows: pd.DataFrame) -> pd.DataFrame:
@@ -49,6 +60,13 @@ def _named(rows: pd.DataFrame) -> pd.DataFrame:
     name = rows["slice"].str.removeprefix("day=").str.removeprefix("hour=").str.replace("_", " ")
     rank = name.map({day: place for place, day in enumerate(DAYS)}).fillna(-1)
     return rows.assign(name=name, rank=rank).sort_values(["rank", "name"])
+
+
+def _beside_rule(rows: pd.DataFrame, family: str) -> pd.DataFrame:
+    """The rows of a family, with `side_hit_rate` and `side_profit` of the rule of the last hour in the same slice."""
+    rule = rows[rows["family"] == "last_hour"].set_index("slice")
+    own = rows[rows["family"] == family]
+    return own.assign(**{f"side_{name}": own["slice"].map(rule[name]) for name in ("hit_rate", "profit")})
 
 
 def _table(frame: Frame, rows: pd.DataFrame, family: str) -> None:
@@ -63,22 +81,30 @@ def _table(frame: Frame, rows: pd.DataFrame, family: str) -> None:
         naive=[share(row.skill_naive, row.skill_naive_se) for row in rows.itertuples()],
         operator=[share(row.skill_operator, row.skill_operator_se) for row in rows.itertuples()],
         coverage=[formats.percent(value) for value in rows["coverage"]],
-        hit_rate=[formats.percent(value) for value in rows["hit_rate"]],
+        **{name: [formats.percent(value) for value in rows[name]] for name in ("hit_rate", "side_hit_rate")},
+        **{
+            name: [formats.signed(value, frame.finer) for value in rows[name]]
+            for name in ("bias", "profit", "side_profit")
+        },
     )
     columns = {
         "name": st.column_config.TextColumn("Slice", pinned=True),
         "n": st.column_config.NumberColumn("n", format="%,d"),
         "mae": st.column_config.NumberColumn(f"MAE, {frame.unit}", format=number),
         "mae_se": st.column_config.NumberColumn("±", format=number, help="Standard error of the MAE"),
-        "bias": st.column_config.NumberColumn("Bias", format=number),
+        "bias": st.column_config.TextColumn("Bias", alignment="right"),
         "hit_rate": st.column_config.TextColumn("Direction right", alignment="right", help=SIDE),
-        "profit": st.column_config.NumberColumn("P&L an hour", format=number, help=POSITION),
+        "side_hit_rate": st.column_config.TextColumn("Last side right", alignment="right", help=LAST_SIDE),
+        "profit": st.column_config.TextColumn("P&L an hour", alignment="right", help=wording.position(frame.target)),
+        "side_profit": st.column_config.TextColumn("Last side's P&L", alignment="right", help=LAST_SIDE),
         "tail_mae": st.column_config.NumberColumn("Tail MAE", format=number, help=TAIL),
         "naive": st.column_config.TextColumn("Better than naive", alignment="right"),
-        "operator": st.column_config.TextColumn(f"Better than {frame.operator.lower()}", alignment="right"),
+        "operator": st.column_config.TextColumn(f"Better than {formats.named(frame.operator)}", alignment="right"),
         "coverage": st.column_config.TextColumn(f"In {BAND}", alignment="right"),
     }
     gone = {"hit_rate", "profit", "tail_mae"} - set(frame.target.metrics)
+    gone |= {name for name in ("side_hit_rate", "side_profit") if rows[name].isna().all()}
+    gone |= set() if wording.has_beside(frame.target) else {"operator"}
     columns = {name: column for name, column in columns.items() if name not in gone}
     ui.table(table, columns, colours=frame.palette, rows=8, alt=f"Backtest of {family} by slice")
 
@@ -90,4 +116,5 @@ def _basis(frame: Frame, whole: pd.DataFrame) -> None:
         f"issue times; scored {formats.zoned(whole['scored_at'].max(), frame.zone)}. ± is one standard "
         "error and allows for neighbouring hours erring alike; below "
         f"{metrics.LEAST_DAYS} days it is not given. Peak: 08 to 20 on working days, local."
+        f"{wording.rule(whole['family'])}"
     )

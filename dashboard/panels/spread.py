@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import formats, measuring, slicing, ui
+from dashboard import formats, measuring, slicing, ui, wording
 from dashboard.figures import spread as charts
 from dashboard.panels import by_slice
 from dashboard.panels.chosen import Chosen
@@ -26,7 +26,7 @@ def show(chosen: Chosen) -> None:
     frame, horizon = chosen.frame, chosen.horizon or 1
     currency = frame.unit.partition("/")[0]
     rows = measuring.of_horizon(chosen.rows, horizon)
-    with ui.panel(f"What one megawatt earned, T+{horizon}, {currency}", by_slice.POSITION):
+    with ui.panel(f"{wording.earned(frame.target)}, T+{horizon}, {currency}", wording.position(frame.target)):
         if rows.empty:
             ui.empty("No hour of this horizon is scored", "Choose another window or horizon.", ":material/payments:")
             return
@@ -36,7 +36,9 @@ def show(chosen: Chosen) -> None:
             lambda: charts.earned(found, palette=frame.palette, zone=frame.zone, currency=currency),
             *chosen.key,
         )
-        ui.draw(figure, key="earned", alt=f"What one megawatt at T+{horizon} earned since the beginning of the window")
+        ui.draw(
+            figure, key="earned", alt=f"{wording.earned(frame.target)} at T+{horizon} since the beginning of the window"
+        )
         st.caption(_words(chosen, rows, found, currency))
     left, right = st.columns(2, gap="medium")
     with left, ui.panel(f"Direction right by hour of day, T+{horizon}"):
@@ -150,7 +152,7 @@ def _words(chosen: Chosen, rows: pd.DataFrame, found: pd.DataFrame, currency: st
         f"{formats.signed(mean, digits)} {chosen.frame.unit}{_range(mean, doubt, digits)}; {_rule_words(one, currency)}"
         f"always above zero {always} {currency}, no position 0. The shade holds 95 % too, with hours up to a week "
         f"apart allowed to be alike; below {metrics.LEAST_DAYS} days it is not given.{holes} Before all costs, and not "
-        f"tradeable: at T+{chosen.horizon or 1} the day-ahead gate has closed. {chosen.span[:1].upper()}"
+        f"tradeable: {wording.why_not(chosen.frame.target, f'at T+{chosen.horizon or 1}')}. {chosen.span[:1].upper()}"
         f"{chosen.span[1:]}."
     )
 

@@ -112,5 +112,5 @@ def _words(chosen: Chosen, rows: pd.DataFrame, stretches: pd.DataFrame) -> None:
     shaded = f" Shaded: {formats.count(len(stretches), 'alert')} on its error or bands." if len(stretches) else ""
     st.caption(
         f"{now}{percent} Dotted uprights: a new champion.{shaded} From scores as they are known now, fallbacks left "
-        f"out; naive and {frame.operator.lower()} on the hours that all of them forecast; {chosen.span}."
+        f"out; naive and {formats.named(frame.operator)} on the hours that all of them forecast; {chosen.span}."
     )

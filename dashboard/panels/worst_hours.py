@@ -99,6 +99,8 @@ def _table(chosen: Chosen, found: pd.DataFrame) -> None:
     table = found.assign(
         when=[formats.stamp(at, frame.zone) for at in found["valid_at"]],
         ahead=[f"T+{one}" for one in found["horizon"]],
+        p50_said=[formats.number(one, frame.digits) for one in found["p50"]],
+        actual_said=[formats.number(one, frame.digits) for one in found["actual"]],
         error_said=[formats.signed(one, frame.digits) for one in found["error"]],
         times_said=[f"{formats.number(one, 1)} times {formats.number(usual, frame.digits)}"
                     for one, usual in zip(found["times"], found["usual"], strict=True)],
@@ -106,17 +108,16 @@ def _table(chosen: Chosen, found: pd.DataFrame) -> None:
         status_said=["ok" if one == "ok" else f"▲ {one}" for one in found["status"]],
         link=[address(row, several, frame.zone) for row in found.itertuples()],
     )  # fmt: skip
-    number = f"%,.{frame.digits}f"
     columns = {
         "when": text(f"Hour, {frame.clock}", pinned=True),
         "ahead": text("Horizon"),
-        "p50": st.column_config.NumberColumn(f"Forecast, {frame.unit}", format=number),
-        "actual": st.column_config.NumberColumn("Actual", format=number),
+        "p50_said": text(f"Forecast, {frame.unit}", alignment="right"),
+        "actual_said": text("Actual", alignment="right"),
         "error_said": text("Error", alignment="right"),
         "times_said": text(
             "Usual MAE", alignment="right", help="How many times the MAE of that horizon at that hour of day"
         ),
-        "special": text("Special", width="large"),
+        "special": text("Special", width=330),
         "status_said": text("Status"),
         "made": text("Made by"),
         "link": st.column_config.LinkColumn("As of then", display_text="Open"),

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import formats, measuring, ui
+from dashboard import formats, measuring, ui, wording
 from dashboard.formats import BAND
 from dashboard.panels import by_slice, calibration, heat_map, slices, spread, trend, worst_hours
 from dashboard.panels.chosen import Chosen, choose
@@ -12,7 +12,6 @@ SHARES = {
     "skill": ("Better than naive", ""), "coverage": (f"In {BAND}", " · 80 % is right"),
     "hit_rate": ("Direction right", ""),
 }  # fmt: skip
-DAY_AHEAD = "Day-ahead: the real-time price taken to be the day-ahead price, a spread of 0."
 FEW = 100
 
 
@@ -127,11 +126,17 @@ def _basis(chosen: Chosen, rows: pd.DataFrame) -> None:
         f"{least if least == most else f'{least} to {most}'} a horizon. "
         f"**{issues.replayed:,} of {formats.count(issues.n, 'issue')} "
         f"replayed**: computed afterwards with what was known then, not issued live. "
-        f"{formats.count(fallbacks, 'scored hour')} from fallbacks. {_missed(issues.missed)}"
-        + (f" {DAY_AHEAD}" if frame.is_spread and "operator" in measuring.comparators(chosen.rows) else "")
+        f"{formats.count(fallbacks, 'scored hour')} from fallbacks. {_missed(issues.missed)}" + _reading(chosen)
     )
     if rows["n"].min() < FEW:
         st.info(f"Fewer than {FEW} hours a horizon: these figures may still change a lot.", icon=":material/info:")
+
+
+def _reading(chosen: Chosen) -> str:
+    """What the comparator of a spread says, where it is known."""
+    known = chosen.frame.is_spread and "operator" in measuring.comparators(chosen.rows)
+    said = wording.reading(chosen.frame.target) if known else ""
+    return f" {said}" if said else ""
 
 
 def _missed(n: int) -> str:

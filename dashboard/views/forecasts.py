@@ -5,11 +5,10 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from plotly.graph_objects import Figure
 
-from dashboard import data, exports, formats, links, looking_back, ui
+from dashboard import data, exports, formats, links, looking_back, ui, wording
 from dashboard.data import due_origin, this_hour
-from dashboard.figures import charts, fan
+from dashboard.figures import charts
 from dashboard.formats import plain
 from dashboard.panels import (
     both_legs,
@@ -17,6 +16,7 @@ from dashboard.panels import (
     cards,
     clipboard,
     comparing,
+    fan_chart,
     hierarchy,
     overview,
     provenance,
@@ -58,7 +58,7 @@ def _now(frame: Frame, issue: pd.DataFrame) -> None:
     with ui.panel():
         callouts.show(frame, issue, **_month(frame))
     with ui.panel():
-        _fan(frame)
+        fan_chart.show(frame, PAST)
     with ui.panel():
         provenance.caption(frame, issue, **_month(frame))
 
@@ -127,28 +127,6 @@ def _banners(frame: Frame, issue: pd.DataFrame) -> None:
         )
 
 
-def _fan(frame: Frame) -> None:
-    since = min(this_hour(frame.now), frame.fresh.origin or frame.now) - PAST
-    rows = frame.ask("page_fan", target=frame.target.id, since=since, due=due_origin(frame.now))
-    if rows.empty:
-        return
-
-    def build() -> Figure:
-        # What stands beside a spread is a forecast of 0: the line at zero is drawn already.
-        shown = rows.assign(operator=float("nan")) if frame.is_spread else rows
-        drawn = fan.draw(
-            shown, palette=frame.palette, zone=frame.zone, now=frame.now, unit=frame.unit, digits=frame.digits
-        )
-        return both_legs.sides(drawn, rows, frame.target, frame.palette) if frame.is_spread else drawn
-
-    figure = frame.figure("fan", build)
-    alt = f"{frame.target.title}: actuals, newest and previous issue with their P10 to P90 band"
-    ui.draw(figure, key="fan", alt=alt)
-    if frame.is_spread:
-        with ui.panel():
-            both_legs.show(frame, since)
-
-
 def _table(frame: Frame, issue: pd.DataFrame, scores: pd.DataFrame) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         unit = f", {frame.unit}" if len(frame.unit) > 4 else ""
@@ -185,7 +163,8 @@ def _sources(frame: Frame) -> None:
     with st.container(horizontal=True, gap="medium"):
         links.page("accuracy", "MAE and share in band", icon=":material/target:", window="30 days")
         if frame.target.operator is not None:
-            links.page("data", "Operator's series", icon=":material/sensors:", series=frame.target.operator.id)
+            name = "Operator's series" if frame.operator == "Operator" else frame.target.operator.title
+            links.page("data", name, icon=":material/sensors:", series=frame.target.operator.id)
 
 
 def _columns(frame: Frame, hours: pd.Series) -> dict[str, object]:
@@ -201,7 +180,7 @@ def _columns(frame: Frame, hours: pd.Series) -> dict[str, object]:
             else quantity(label, width)
         )
 
-    return {
+    columns: dict[str, object] = {
         "horizon": st.column_config.TextColumn("Horizon", width=64, pinned=True),
         "hour": st.column_config.TextColumn("Hour", width=formats.width(hours, 82), help=f"Its start, {frame.clock}"),
         "p50": forecast(f"P50, {frame.unit}" if len(frame.unit) < 5 else "P50", 74),
@@ -220,18 +199,23 @@ def _columns(frame: Frame, hours: pd.Series) -> dict[str, object]:
         ),
         "n": st.column_config.NumberColumn("n", format="%,d", width=48, help="Scored forecasts behind MAE and share"),
     }
+    gone = set() if wording.has_beside(frame.target) else {"operator"}
+    return {name: column for name, column in columns.items() if name not in gone}
 
 
 def _beside(frame: Frame, number: str) -> object:
     """The column of what else is known of the hour."""
-    words = "The operator's forecast for the hour as it was known at issue"
-    if frame.operator != "Operator":
-        words = "The day-ahead price of the hour; empty before it is published"
+    words, told = (
+        "The operator's forecast for the hour as it was known at issue",
+        frame.target.minuend or frame.target.operator,
+    )
+    if told is not None and told.kind == "price":
+        words = f"{told.title}, of the hour; empty before it is published"
     return st.column_config.NumberColumn(frame.operator, format=number, width=78, help=words)
 
 
 def _known(frame: Frame, issue: pd.DataFrame) -> pd.Series:
-    """The operator's forecast of each hour, of a spread the day-ahead price."""
+    """The operator's forecast of each hour, of a spread what it is taken from."""
     return both_legs.ahead(frame, issue["valid_at"]) if frame.is_spread else issue["operator"]
 
 

@@ -5,12 +5,12 @@ from datetime import timedelta
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, formats, ui
+from dashboard import data, formats, ui, wording
 from dashboard.data import this_hour
 from dashboard.figures import charts
 from dashboard.formats import BAND
 from dashboard.panels import decisions, dialogs, error_history, importance, life, lineage, training, versions
-from dashboard.panels.by_slice import POSITION, SIDE
+from dashboard.panels.by_slice import SIDE
 from dashboard.ui import Frame
 
 MONTH = timedelta(days=30)
@@ -95,7 +95,8 @@ def _families(frame: Frame, champion: pd.Series | None) -> None:
         return
     best = summary["family"].iloc[0] if champion is None else champion.family
     rows = frame.ask("page_backtest", target=frame.target.id)
-    rows = rows.assign(name=[f"T+{horizon}" for horizon in rows["horizon"]])
+    called = [wording.contender(one, frame.target) for one in rows["family"]]
+    rows = rows.assign(name=[f"T+{horizon}" for horizon in rows["horizon"]], family=called)
     left, right = st.columns([1, 2] if frame.is_spread else [2, 3], gap="medium")
     with left, ui.panel():
         figure = frame.figure(
@@ -104,14 +105,18 @@ def _families(frame: Frame, champion: pd.Series | None) -> None:
         ui.draw(figure, key="families", alt="Backtest MAE by horizon for each family")
     with right, ui.panel():
         shares = ("coverage", "hit_rate")
-        shown = summary.assign(**{name: [formats.percent(share) for share in summary[name]] for name in shares})
+        shown = summary.assign(
+            **{name: [formats.percent(share) for share in summary[name]] for name in shares},
+            **{name: [formats.signed(one, frame.finer) for one in summary[name]] for name in ("bias", "profit")},
+            family=[wording.contender(one, frame.target) for one in summary["family"]],
+        )
         ui.table(shown, _measures(frame), colours=frame.palette, alt="Families, mean over horizons, best first")
         first, last = summary["window_start"].min(), summary["window_end"].max()
         st.caption(
             f"The newest comparison, mean over T+1 to T+6, best first; hold-out {formats.date(first, frame.zone)} to "
             f"{formats.date(last, frame.zone)}, never trained on. Errors"
             f"{', losses and the P&L of an hour' if frame.is_spread else ''} are in {frame.unit}. Bold line: the "
-            "champion's family."
+            f"champion's family.{wording.rule(summary['family'])}"
         )
 
 
@@ -127,10 +132,10 @@ def _measures(frame: Frame) -> dict[str, object]:
         "n": st.column_config.NumberColumn("n", format="%,d", width=60),
         "mae": quantity(f"MAE, {frame.unit}" if len(frame.unit) < 5 else "MAE"),
         "rmse": quantity("RMSE"),
-        "bias": quantity("Bias"),
+        "bias": text("Bias", alignment="right"),
         "mase": st.column_config.NumberColumn("MASE", format="%.3f"),
         "hit_rate": text("Direction right", alignment="right", help=SIDE),
-        "profit": quantity("P&L an hour", POSITION),
+        "profit": text("P&L an hour", alignment="right", help=wording.position(frame.target)),
         "tail_mae": quantity("Tail MAE"),
         "pinball_loss": quantity("Pinball loss"),
         "coverage": text(f"In {BAND}", alignment="right"),
