@@ -76,6 +76,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   return () => clearInterval(parentElement.timer);
 }
 """
+LEAVING_S = 5
+"""So long what the page that was left told by itself may still arrive after the one that was gone to."""
 EVENTS = re.compile(r"-(?:watcher|beat[^-]*)__events$")
 """How the ids end under which Streamlit sends what the watcher and beats tell."""
 
@@ -137,3 +139,24 @@ def _nothing() -> None:
 
 def _minute(desk: Desk) -> Any:
     return desk.clock().replace(second=0, microsecond=0)
+
+
+class Visit:
+    """Which page a browser went to, by what it sends.
+
+    When a page is left just as it tells something by itself, Streamlit answers by a run that says it is that page
+    again, and the browser shows an empty one until somebody reloads it.
+    """
+
+    def __init__(self) -> None:
+        """Nowhere yet."""
+        self._page, self._came = "", 0.0
+
+    def over(self, asked: ClientState, now_s: float) -> bool:
+        """Whether this was told by the page that was just left; `now_s` are seconds of a clock that only goes on."""
+        page = asked.page_script_hash
+        if by_itself(asked):
+            return page != self._page and now_s - self._came < LEAVING_S
+        if page != self._page:
+            self._page, self._came = page, now_s
+        return False

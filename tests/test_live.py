@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, WebSocketRoute, expect, sync_playwright
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
 
@@ -105,6 +105,26 @@ def test_what_a_page_asks_by_itself_is_told_from_what_somebody_did(widgets: dict
             state.string_value = "Price"
     assert live.by_itself(asked) == alone
     assert live.by_itself(ClientState(is_auto_rerun=True))
+
+
+def told(page: str, *names: str) -> ClientState:
+    asked = ClientState(page_script_hash=page)
+    for name in names:
+        asked.widget_states.widgets.add(id=name).json_trigger_value = "[]"
+    return asked
+
+
+def test_what_a_page_told_while_it_was_left_is_not_asked_again() -> None:
+    visit, tick = live.Visit(), "$$X_$$ID-35-watcher__events"
+    assert not visit.over(told("models"), 100)
+    assert not visit.over(told("models", tick), 120)
+    assert not visit.over(told("data"), 130)
+    assert visit.over(told("models", tick), 130.1)
+    assert not visit.over(told("data", tick), 130.2)
+    assert not visit.over(told("data", "$$ID-9-button"), 134)
+    assert visit.over(told("models", tick), 134.9)
+    # A key may lead to a page whose name the browser has not sent by hand.
+    assert not visit.over(told("jobs", tick), 135.1)
 
 
 def test_in_the_present_the_header_asks_the_same_all_minute_long(desk: Desk) -> None:
@@ -227,3 +247,35 @@ def test_keys_work_outside_of_fields_only(shown: tuple[Page, str, Path]) -> None
     assert "/jobs" in page.url
     assert watched.exceptions() == []
     assert watched.problems == []
+
+
+@pytest.mark.browser
+def test_a_page_that_tells_something_while_it_is_left_leaves_no_empty_page(shown: tuple[Page, str, Path]) -> None:
+    page = shown[0].context.new_page()
+    ticks: list[bytes] = []
+
+    def between(socket: WebSocketRoute) -> None:
+        server = socket.connect_to_server()
+
+        def passed(frame: bytes | str) -> None:
+            assert isinstance(frame, bytes)
+            server.send(frame)
+            asked = BackMsg.FromString(frame).rerun_script
+            if any("-watcher" in one.id and one.HasField("json_trigger_value") for one in asked.widget_states.widgets):
+                ticks.append(frame)
+            elif ticks and asked.page_script_hash != BackMsg.FromString(ticks[0]).rerun_script.page_script_hash:
+                for _ in range(3):
+                    server.send(ticks[0])
+
+        socket.on_message(passed)
+
+    page.route_web_socket("**/_stcore/stream*", between)
+    watched = Watched(page, shown[1])
+    watched.open("models")
+    page.emulate_media(color_scheme="dark")
+    while not ticks:
+        page.wait_for_timeout(100)
+    watched.settle()
+    watched.go("jobs")
+    page.wait_for_timeout(1_000)
+    expect(page.get_by_test_id("stMain").get_by_text("Runs").first).to_be_visible(timeout=10_000)

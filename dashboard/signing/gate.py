@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -76,8 +77,9 @@ class Gate:
         if refusal is None:
             if person and asked.wants_page:
                 await _seen(own, asked)
-            guarded = scope["type"] == "websocket" and own.auth.mode != "local"
-            await self._app(scope, _checked(receive, own, asked) if guarded else receive, send)
+            if scope["type"] == "websocket":
+                receive = _timely(receive if own.auth.mode == "local" else _checked(receive, own, asked))
+            await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": POLICY_VIOLATION})
@@ -145,6 +147,20 @@ def _checked(receive: Receive, own: Door, asked: Asked) -> Receive:
                 content.rerun_script.ClearField("widget_states")
                 content.rerun_script.ClearField("fragment_id")
                 return {**message, "bytes": content.SerializeToString()}
+
+    return received
+
+
+def _timely(receive: Receive) -> Receive:
+    """What the browser sends, but not what a page told by itself when it was being left."""
+    visit = live.Visit()
+
+    async def received() -> Message:
+        while True:
+            message = await receive()
+            content = BackMsg.FromString(message.get("bytes") or b"")
+            if not (content.HasField("rerun_script") and visit.over(content.rerun_script, time.monotonic())):
+                return message
 
     return received
 
