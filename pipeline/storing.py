@@ -52,7 +52,7 @@ class Stored:
         return self.new + self.revised
 
 
-Told = tuple[Series, str, str, Stored]
+Answered = tuple[Series, str, str, Stored]
 """What came of a question for one series: its outcome, a message and its counts."""
 
 
@@ -162,11 +162,11 @@ def _again_at(error: SourceError, now: datetime) -> datetime | None:
     return now + timedelta(seconds=min(error.retry_after_s, LONGEST_WAIT.total_seconds()))
 
 
-def _nothing(series: Iterable[Series], outcome: str, message: str) -> list[Told]:
+def _nothing(series: Iterable[Series], outcome: str, message: str) -> list[Answered]:
     return [(one, outcome, message, Stored()) for one in series]
 
 
-def _fetch_rows(context: Context, source: str, window: Window, told: Iterable[Told]) -> pd.DataFrame:
+def _fetch_rows(context: Context, source: str, window: Window, told: Iterable[Answered]) -> pd.DataFrame:
     """Rows of `fetches`: what came of `window` for each series."""
     row: dict[str, Any] = {
         "source": source,

@@ -62,15 +62,11 @@ def legs(
     figure.update_yaxes(zeroline=True, zerolinecolor=palette.muted)
     figure.update_xaxes(tickformat="%H:%M\n%a %d %b", range=[x.iloc[0] - timedelta(minutes=30), x.iloc[-1]])
     clocks.tell(figure, hours["valid_at"], palette, zone=zone, at=now)
-    ends = (
-        beyond.span([hours["minuend"], hours["series"]], [hours.loc[hours["valid_at"] > now, "minuend"]])
-        if near
-        else None
-    )
+    first, second = hours["minuend"], hours["series"]
+    ends = beyond.span([first, second], [first[hours["valid_at"] > now]]) if near else None
     if ends is not None:
-        most = hours[["minuend", "series"]]
-        far = most["series"].where(most["series"].abs() >= most["minuend"].abs(), most["minuend"])
-        beyond.write(figure, x, far.fillna(most["minuend"]), ends, palette=palette, digits=DIGITS)
+        further = second.where(second.abs() >= first.abs(), first).fillna(first)
+        beyond.write(figure, x, further, ends, palette=palette, digits=DIGITS)
     return figure
 
 

@@ -205,10 +205,8 @@ def _columns(frame: Frame, hours: pd.Series) -> dict[str, object]:
 
 def _beside(frame: Frame, number: str) -> object:
     """The column of what else is known of the hour."""
-    words, told = (
-        "The operator's forecast for the hour as it was known at issue",
-        frame.target.minuend or frame.target.operator,
-    )
+    told = frame.target.minuend or frame.target.operator
+    words = "The operator's forecast for the hour as it was known at issue"
     if told is not None and told.kind == "price":
         words = f"{told.title}, of the hour; empty before it is published"
     return st.column_config.NumberColumn(frame.operator, format=number, width=78, help=words)

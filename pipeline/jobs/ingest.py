@@ -206,16 +206,19 @@ def _held(context: Context, source: Source) -> _Hold | None:
 
 def _last_words(context: Context, source: Source, series: Sequence[Series]) -> dict[str, Any]:
     """What the source said last of the present of each series, by its id: a row with `outcome` and `seen_at`."""
-    asked = {"source": source.name, "names": [one.id for one in series], "now": context.moment()}
-    rows = context.warehouse.ask("last_words", run_id=context.run_id, **asked)
+    rows = context.warehouse.ask("last_words", run_id=context.run_id, **_about(context, source, series))
     return {str(row.series): row for row in rows.itertuples(index=False)}
 
 
 def _silent_at(context: Context, source: Source, series: Sequence[Series]) -> datetime | None:
     """When the source was last asked, if it did not answer then."""
-    asked = {"source": source.name, "names": [one.id for one in series], "now": context.moment()}
-    rows = context.warehouse.ask("silent_at", **asked)
+    rows = context.warehouse.ask("silent_at", **_about(context, source, series))
     return None if rows.empty else rows["seen_at"].iloc[0].to_pydatetime()
+
+
+def _about(context: Context, source: Source, series: Sequence[Series]) -> dict[str, Any]:
+    """Of whom a question about earlier answers is, and up to when."""
+    return {"source": source.name, "names": [one.id for one in series], "now": context.moment()}
 
 
 def _lately(context: Context, source: Source, said: Sequence[Any]) -> bool:
