@@ -11,7 +11,7 @@ run: .venv/ready
 
 test: .venv/ready browser
 	rm -f .coverage*
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --reruns 1 --rerun-show-tracebacks --cov --cov-report=term
 
 lint: .venv/ready
 	$(BIN)/ruff format --check .

@@ -53,7 +53,7 @@ def main_module() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Slow tests are not traced, nor are the processes they start: it doubles their time and adds nothing.
+    """Slow tests are not traced, nor are the processes they start: it makes them a third dearer and adds nothing.
 
     What they run, quick tests run too.
     """

@@ -12,6 +12,8 @@ from pipeline.errors import AuthRefused, SourceError, Throttled, Transient
 from pipeline.jobs import ingest
 from tests.conftest import NOW, Desk, ask
 
+pytestmark = pytest.mark.slow
+
 MINUTE = timedelta(minutes=1)
 
 

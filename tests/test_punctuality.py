@@ -12,6 +12,8 @@ from pipeline.leading import Term
 from pipeline.runrows import begun, new_run, run_frame
 from tests.conftest import Desk, ask
 
+pytestmark = pytest.mark.slow
+
 HOUR = timedelta(hours=1)
 CHAIN = ("ingest", "actuals", "features", "forecast", "backfill")
 

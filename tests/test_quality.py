@@ -14,6 +14,8 @@ from pipeline.jobs import ingest
 from pipeline.jobs import quality as job
 from tests.conftest import NOW, Desk, ask, desk_in
 
+pytestmark = pytest.mark.slow
+
 Edit = Callable[[pd.DataFrame], pd.DataFrame]
 
 

@@ -17,6 +17,8 @@ from pipeline.warehouse import SCHEDULER
 from tests.conftest import Desk, ask
 from tests.probes import ledger, lines, scheduling, set_clock, wait_for
 
+pytestmark = pytest.mark.slow
+
 Environment = Callable[..., dict[str, str]]
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 MORNING = datetime(2026, 11, 20, 2, 1, tzinfo=UTC)
@@ -189,7 +191,6 @@ def test_trouble_that_passes_is_survived(desk: Desk, env: dict[str, str]) -> Non
         wait_for(lambda: done(desk, "ask") == 1)
 
 
-@pytest.mark.slow
 def test_the_real_chain_and_a_queued_retrain(full: Desk, environment: Environment) -> None:
     words = [sys.executable, str(ROOT / "jobs.py"), "schedule"]
     with subprocess.Popen(words, env=environment(), start_new_session=True) as scheduler:

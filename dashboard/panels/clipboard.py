@@ -15,7 +15,7 @@ HTML = """
   <svg viewBox="0 0 24 24" width="16" height="16" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="2">
     <rect x="8" y="8" width="12" height="12" rx="2"/><path d="M16 4H6a2 2 0 0 0-2 2v10"/>
   </svg>
-  <b></b>
+  <b>Copy</b>
 </button>
 <span role="status"></span>
 """
@@ -47,13 +47,12 @@ export default function ({ data, parentElement }) {
   const words = button.querySelector("b");
   const told = parentElement.querySelector("span");
   let timer = null;
-  words.textContent = data.label;
   button.setAttribute("aria-label", data.name);
   const say = (text) => {
     words.textContent = text;
     told.textContent = text;
     clearTimeout(timer);
-    timer = setTimeout(() => { words.textContent = data.label; told.textContent = ""; }, 2500);
+    timer = setTimeout(() => { words.textContent = "Copy"; told.textContent = ""; }, 2500);
   };
   button.onclick = async () => {
     try {
@@ -76,7 +75,7 @@ def button(frame: Frame, rows: pd.DataFrame, *, key: str, name: str) -> None:
 def words(text: str, *, key: str, name: str) -> None:
     """Copies `text` as it is."""
     with st.container(width=86):
-        _component()(key=key, data={"label": "Copy", "name": name, "text": text})
+        _component()(key=key, data={"name": name, "text": text})
 
 
 @cache
