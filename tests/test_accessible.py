@@ -60,12 +60,14 @@ def test_no_page_has_a_violation(served: Served, visit: Callable[..., Watched]) 
 def test_no_dialog_has_a_violation(path: str, button: str, served: Served, visit: Callable[..., Watched]) -> None:
     watched = visit(served.address, 390)
     page = watched.open(path)
-    page.get_by_role("button", name=button, exact=True).filter(visible=True).first.click()
     for theme in THEMES:
         watched.switch(theme)
+        page.get_by_role("button", name=button, exact=True).filter(visible=True).first.click()
         page.get_by_role("dialog").get_by_label("Reason").wait_for()
         watched.settle()
         assert violations(page, {"include": [['[role="dialog"]']]}) == [], theme
+        page.keyboard.press("Escape")
+        page.get_by_role("dialog").wait_for(state="hidden")
 
 
 @pytest.fixture(scope="module")
