@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import psutil
 import pytest
 from coverage import Coverage
 
@@ -31,12 +32,24 @@ NOW = datetime(2026, 11, 20, 10, 20, tzinfo=UTC)
 HISTORY_DAYS = 150
 REPLAY_DAYS = 8
 MADE: dict[str, str] = {}
+FOR_FILES, FOR_WORK = 5 * 2**30, 4 * 2**30
 
 
 def pytest_configure() -> None:
-    """The controller makes the shelf, the workers inherit its name."""
+    """The controller makes the shelf and says where files go, the workers inherit both."""
     if kept.SHELF not in os.environ:
-        os.environ[kept.SHELF] = MADE["shelf"] = tempfile.mkdtemp(prefix="shelf-")
+        memory = roomy(Path("/dev/shm"))
+        os.environ[kept.SHELF] = MADE["shelf"] = tempfile.mkdtemp(prefix="shelf-", dir=memory)
+        if memory:
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+
+
+def roomy(memory: Path) -> Path | None:
+    """`memory`, a folder held in memory, if what a run writes has room there: a disk waits at each commit."""
+    if not (memory.is_dir() and os.access(memory, os.W_OK)):
+        return None
+    free = min(shutil.disk_usage(memory).free, psutil.virtual_memory().available - FOR_WORK)
+    return memory if free > FOR_FILES else None
 
 
 def pytest_unconfigure() -> None:
