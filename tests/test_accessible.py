@@ -107,7 +107,8 @@ def each_look(watched: Watched) -> list[str]:
     for theme in reversed(THEMES):
         if page.get_by_test_id("stApp").count():
             watched.switch(theme)
-        page.emulate_media(color_scheme=theme)
+        else:
+            page.emulate_media(color_scheme=theme)
         for size in reversed(SIZES):
             page.set_viewport_size(size)
             found += [f"{page.url} {theme} {size['width']} px: {one}" for one in violations(page)]
